@@ -1,0 +1,29 @@
+"""Isthmus: intermediate-task transfer across languages."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from isthmus.api import Resources, load_study, run
+    from isthmus.errors import IsthmusError
+    from isthmus.report.summary import summarise
+    from isthmus.spec import Recipe, Study
+
+__all__ = ["IsthmusError", "Recipe", "Resources", "Study", "load_study", "run", "summarise"]
+
+_HOMES = {
+    "IsthmusError": "isthmus.errors",
+    "Recipe": "isthmus.spec",
+    "Resources": "isthmus.api",
+    "Study": "isthmus.spec",
+    "load_study": "isthmus.api",
+    "run": "isthmus.api",
+    "summarise": "isthmus.report.summary",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """The public names, imported when first asked for: ``isthmus --help`` should not wait for them."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'isthmus' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

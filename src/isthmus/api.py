@@ -1,0 +1,127 @@
+"""Isthmus from Python: the same runs as the command line's.
+
+import isthmus
+
+study = isthmus.Study(targets=["intents"], intermediates=["none", "slots"])
+results = isthmus.run(study)
+print(isthmus.summarise(results).headline)
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import yaml
+
+from isthmus.collect import collect
+from isthmus.disk import plainly, write_atomic
+from isthmus.engines.local import LocalEngine
+from isthmus.errors import SpecError, nearest
+from isthmus.facts import facts_of
+from isthmus.plan import Goal, Plan, plan
+from isthmus.results import Results
+from isthmus.run import Walk, Watcher, run_plan, states_of
+from isthmus.spec import Study
+from isthmus.stage import Settings
+from isthmus.store import Store
+from isthmus.study_file import parse_study, read_study
+
+_MEMORY_PER_WORKER = 2_000_000_000  # bytes: what a stage of a small encoder takes, with room
+
+
+@dataclass(frozen=True)
+class Resources:
+    """How much of this machine a run may use. None: decided from what is there."""
+
+    workers: int | None = None
+    device: str = "auto"
+    checkpoint_seconds: float = 60.0
+    micro_batch: int | None = None
+
+    def settle(self) -> tuple[int, Settings]:
+        """The number of stages to run at once, and the settings of each."""
+        import psutil
+
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        on_gpu = self.device == "cuda" or (self.device == "auto" and Path("/proc/driver/nvidia/gpus").exists())
+        fitting = int(psutil.virtual_memory().available // _MEMORY_PER_WORKER)
+        workers = self.workers or (1 if on_gpu else max(1, min(cores, fitting, 8)))
+        threads = max(1, cores // workers)
+        return workers, Settings(threads, self.device, self.micro_batch, self.checkpoint_seconds)
+
+
+def load_study(name: str, changes: tuple[str, ...] = ()) -> Study:
+    """The study in the YAML file ``name``, or the built-in study of that name, with dotted changes applied.
+
+    Raises:
+        SpecError: there is neither, or it is not a valid study (names the line and the field).
+    """
+    path = Path(name)
+    if path.exists() or path.suffix in (".yaml", ".yml"):
+        return read_study(path, changes)
+    folder = files("isthmus") / "studies"
+    known = {item.name.removesuffix(".yaml"): item for item in folder.iterdir() if item.name.endswith(".yaml")}
+    if name not in known:
+        raise SpecError(f"There is no study file {name}, and no built-in study of that name: {nearest(name, known)}")
+    return parse_study(known[name].read_text(encoding="utf-8"), f"built-in study {name}", changes)
+
+
+def make_plan(
+    study: Study, store: Store, goal: Goal = "scores", notify: Callable[[str], None] = lambda _: None
+) -> Plan:
+    """The stages that answer ``study``. Loads the rows of its tasks into ``store`` when they are not there yet."""
+    with plainly(store.root):
+        return plan(study, facts_of(study, store, notify), goal)
+
+
+def walk(planned: Plan, store: Store, resources: Resources, watcher: Watcher) -> Walk:
+    """Run what is not finished of a plan on this machine."""
+    workers, settings = resources.settle()
+    with plainly(store.root):
+        return run_plan(planned, store, LocalEngine(workers, settings.threads), settings, watcher)
+
+
+def run(
+    study: Study | str | Path,
+    store: str | Path = "store",
+    resources: Resources | None = None,
+    watcher: Watcher | None = None,
+) -> Results:
+    """Run a study (or the study file or built-in study of that name) and return what it has to show.
+
+    Finished stages in ``store`` are not run again. A stage that fails is listed in ``results.stages``.
+
+    Raises:
+        SpecError, DataError, ModelError, MissingPackage, StoreError: in one sentence, what to mend.
+    """
+    if not isinstance(study, Study):
+        study = load_study(str(study))
+    opened = Store.open(Path(store))
+    planned = make_plan(study, opened)
+    walked = walk(planned, opened, resources or Resources(), watcher or Watcher())
+    return collect(planned, opened, walked.states, walked.errors, study_yaml(study), f"isthmus run {study.name}")
+
+
+def results_of(study: Study, store: Store) -> Results:
+    """What the finished stages of ``study`` in ``store`` have to show, without running anything."""
+    planned = make_plan(study, store)
+    states = states_of(planned, store)
+    return collect(planned, store, states, {}, study_yaml(study), f"isthmus run {study.name}")
+
+
+def study_yaml(study: Study) -> str:
+    """The study as YAML, without the fields left at their defaults."""
+    text: str = yaml.safe_dump(
+        study.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True
+    )
+    return text
+
+
+def keep_study(study: Study, store: Store) -> Path:
+    """Write the study into its folder of the store, for `status` and `report`; returns the folder."""
+    folder = store.study_folder(study.name)
+    with plainly(store.root):
+        write_atomic(folder / "study.yaml", study_yaml(study).encode())
+    return folder

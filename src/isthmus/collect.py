@@ -1,0 +1,74 @@
+"""From the records of a study's stages to its `Results`. Reads the store; runs nothing."""
+
+from collections.abc import Mapping
+from importlib import metadata
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from isthmus.evaluate.metrics import metric
+from isthmus.plan import Plan
+from isthmus.results import Chain, CurvePoint, Results, Score, StageSummary, Statistics, TaskFacts
+from isthmus.run import State
+from isthmus.spec import steps_of
+from isthmus.stage import Record
+from isthmus.store import Store
+from isthmus.tasks.core import Task
+from isthmus.tasks.registry import task
+
+
+def collect(
+    plan: Plan, store: Store, states: Mapping[str, State], errors: Mapping[str, str], study_yaml: str, command: str
+) -> Results:
+    """Everything that the finished stages of ``plan`` have to show, and what became of the others."""
+    records = {key: store.record(key) for key in plan.stages}
+    scores: list[Score] = []
+    for planned in plan.chains:
+        record = records[planned.score] if planned.score else None
+        if record is not None:
+            scores.extend(_scores(planned.chain, record, store))
+    stages = tuple(_summary(plan, key, records[key], states[key], errors.get(key, "")) for key in plan.stages)
+    notes = [note for record in records.values() if record for note in record.result.get("notes", ())]
+    done = [record for record in records.values() if record]
+    names = {name for chain in plan.chains for name in (*steps_of(chain.chain.intermediate), chain.chain.target)}
+    return Results(
+        study_name=plan.study.name,
+        study_yaml=study_yaml,
+        tasks=tuple(_facts(task(name)) for name in sorted(names)),
+        chains=tuple(planned.chain for planned in plan.chains),
+        scores=tuple(scores),
+        stages=stages,
+        versions=dict(done[-1].versions) if done else {"isthmus": metadata.version("isthmus")},
+        machine="; ".join(sorted({record.machine for record in done})),
+        command=command,
+        model_notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _scores(chain: Chain, record: Record, store: Store) -> list[Score]:
+    """The scores of one chain, a language each, with the statistics they are made of."""
+    measure = metric(record.result["metric"])
+    table = pq.read_table(store.stage_folder(record.key) / "statistics.parquet")
+    names = np.asarray(table.column("language").to_pylist(), dtype=object)
+    ids, groups = (np.asarray(table.column(column).to_pylist(), dtype=object) for column in ("id", "group"))
+    values = np.column_stack([table.column(column).to_numpy() for column in measure.columns])
+    scores = []
+    for language, value in record.result["scores"].items():
+        rows = np.flatnonzero(names == language)
+        statistics = Statistics(tuple(ids[rows]), tuple(groups[rows]), values[rows])
+        scores.append(Score(chain, language, measure.name, float(value), statistics))
+    return scores
+
+
+def _summary(plan: Plan, key: str, record: Record | None, state: State, error: str) -> StageSummary:
+    stage = plan.stages[key]
+    if record is None:
+        return StageSummary(key, stage.title, stage.function, str(state), error=error)
+    curve = tuple(CurvePoint(**point) for point in record.result.get("curve", ()))
+    return StageSummary(
+        key, stage.title, stage.function, str(state), record.seconds, record.peak_memory, curve, record.warnings
+    )
+
+
+def _facts(of: Task) -> TaskFacts:
+    return TaskFacts(of.name, str(of.kind), of.description, of.labels_are, of.derivation, of.licence, of.train_language)

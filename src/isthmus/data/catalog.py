@@ -1,0 +1,123 @@
+"""The rows of tasks, loaded once into the store and known from then on by their fingerprint."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from isthmus.data.schema import check_table, fingerprint
+from isthmus.disk import lock, plainly, replacing, write_atomic
+from isthmus.errors import DataError
+from isthmus.stage import canonical
+from isthmus.store import Store
+from isthmus.tasks.core import Split, Task
+
+
+@dataclass(frozen=True)
+class SplitFacts:
+    """What planning needs to know of one split in one language."""
+
+    fingerprint: str
+    rows: int
+    characters: int
+
+
+def read_rows(path: Path) -> pa.Table:
+    """The table in an Arrow file, memory-mapped."""
+    with pa.memory_map(str(path)) as source:
+        return pa.ipc.open_file(source).read_all()
+
+
+class Catalog:
+    """The splits of tasks. Loading is done at most once for each version of a task's source."""
+
+    def __init__(self, store: Store, notify: Callable[[str], None] = lambda _: None) -> None:
+        self._store = store
+        self._notify = notify
+        self._indexes: dict[str, dict[str, SplitFacts]] = {}
+
+    def facts(self, task: Task, split: Split, language: str) -> SplitFacts:
+        """The facts of one split, loading its rows into the store if they are not there yet.
+
+        Raises:
+            DataError: the rows are missing, empty, malformed, or not as many as the task's metadata says.
+            MissingPackage: the package that holds them is not installed.
+        """
+        name = f"{split}/{language}"
+        index = self._index(task)
+        known = index.get(name)
+        if known is None or not self._store.data_file(known.fingerprint).exists():
+            known = self._load(task, split, language)
+            index[name] = known
+        return known
+
+    def _index_path(self, task: Task) -> Path:
+        source = {"task": task.name, "kind": task.kind, "labels": task.labels, **task.source.identity()}
+        return self._store.root / "data" / "index" / f"{hashlib.sha256(canonical(source)).hexdigest()[:20]}.json"
+
+    def _index(self, task: Task) -> dict[str, SplitFacts]:
+        if task.name not in self._indexes:
+            self._indexes[task.name] = _read_index(self._index_path(task))
+        return self._indexes[task.name]
+
+    def _load(self, task: Task, split: Split, language: str) -> SplitFacts:
+        where = f"task {task.name}, {split} split, language {language}"
+        self._notify(f"loading {task.name} {split}/{language}")
+        table = task.source.load(split, language)
+        check_rows(task, split, language, table)
+        check_table(task.kind, table, where)
+        facts = SplitFacts(fingerprint(table), len(table), _characters(table))
+        path, index_path = self._store.data_file(facts.fingerprint), self._index_path(task)
+        with plainly(self._store.root), lock(index_path.with_suffix(".lock")):
+            if not path.exists():
+                with replacing(path) as temporary, pa.ipc.new_file(str(temporary), table.schema) as writer:
+                    writer.write_table(table)
+            index = {**_read_index(index_path), f"{split}/{language}": facts}
+            write_atomic(index_path, json.dumps({name: asdict(fact) for name, fact in index.items()}).encode())
+        return facts
+
+
+def check_rows(task: Task, split: Split, language: str, table: pa.Table) -> None:
+    """Refuse a split that is empty, or has another number of rows or other labels than the task's metadata says."""
+    where = f"Task {task.name}, {split} split, language {language}"
+    if len(table) == 0:
+        raise DataError(f"{where}: there are no rows.")
+    expected = task.expected_rows.get(f"{split}/{language}", task.expected_rows.get(split))
+    if expected is not None and len(table) != expected:
+        raise DataError(
+            f"{where}: {len(table)} rows, but {expected} are expected. The source is incomplete or of another version; "
+            "measuring on it would be a different experiment."
+        )
+    column = {"label": False, "tags": True}.keys() & set(table.schema.names)
+    if task.labels and column:
+        name = column.pop()
+        values = table.column(name).combine_chunks()
+        found = (values.flatten() if name == "tags" else values).unique().to_pylist()
+        unknown = sorted(set(found) - set(task.labels))
+        if unknown:
+            labels = ", ".join(task.labels[:8]) + (", ..." if len(task.labels) > 8 else "")
+            raise DataError(f"{where}: the label {unknown[0]!r} is not one of the task's: {labels}.")
+
+
+def _characters(table: pa.Table) -> int:
+    """Code points in all texts of ``table``: what estimates of time are made from."""
+    import pyarrow.compute as pc
+
+    total = 0
+    for field in table.schema:
+        if field.name in ("text", "text_pair", "source", "target", "tokens"):
+            column = table.column(field.name)
+            values = pc.list_flatten(column) if pa.types.is_list(field.type) else column
+            total += pc.sum(pc.utf8_length(values)).as_py() or 0
+    return total
+
+
+def _read_index(path: Path) -> dict[str, SplitFacts]:
+    try:
+        data: Mapping[str, Mapping[str, object]] = json.loads(path.read_bytes())
+        return {name: SplitFacts(**fact) for name, fact in data.items()}  # type: ignore[arg-type]
+    except (OSError, ValueError, TypeError):
+        return {}

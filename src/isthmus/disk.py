@@ -1,0 +1,142 @@
+"""Writing so that a crash at any moment leaves either the old state or the new one, and a full disk is said plainly."""
+
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from isthmus.errors import IsthmusError, ResourceError, StoreError
+
+_BLOCK = 1 << 20
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in ``folder`` durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """Make every file and name below ``folder`` durable."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            descriptor = os.open(os.path.join(parent, name), os.O_RDONLY)  # noqa: PTH118
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        sync_folder(Path(parent))
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Replace ``path`` by ``content``, durably, in one step."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path to write to; what is there at the end takes the place of ``path``, durably and in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        descriptor = os.open(temporary, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        temporary.replace(path)
+        sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give the bytes of ``source`` a second name, or copy them where the file system has no hard links."""
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+@contextmanager
+def lock(path: Path, wait: bool = True) -> Iterator[bool]:
+    """Hold an exclusive lock on ``path``; False when another process has it and ``wait`` is off.
+
+    The operating system lets go of the lock when the process ends, however it ends.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def locked(path: Path) -> bool:
+    """Is some process holding ``path`` now?"""
+    if not path.exists():
+        return False
+    with lock(path, wait=False) as free:
+        return not free
+
+
+@contextmanager
+def plainly(root: Path) -> Iterator[None]:
+    """Turn a full disk, a read-only folder and exhausted memory into one sentence."""
+    try:
+        yield
+    except IsthmusError:
+        raise
+    except MemoryError as error:
+        raise ResourceError(f"Memory ran out ({_short(error)}): close other programs or lower --workers.") from error
+    except Exception as error:
+        sentence = _disk_sentence(error, root) or _memory_sentence(error)
+        if sentence is None:
+            raise
+        raise sentence from error
+
+
+def _disk_sentence(error: Exception, root: Path) -> IsthmusError | None:
+    code = getattr(error, "errno", None)
+    text = str(error)
+    if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "No space left" in text or "File too large" in text:
+        return StoreError(
+            f"The disk that holds {root} is full: free some space and run the same command again. "
+            "Everything that was finished is kept."
+        )
+    if code in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return StoreError(f"{root} cannot be written ({os.strerror(code)}): choose another folder with --store.")
+    return None
+
+
+def _memory_sentence(error: Exception) -> IsthmusError | None:
+    text = str(error)
+    if "can't allocate memory" in text or "out of memory" in text.lower():
+        return ResourceError(
+            f"Memory ran out ({_short(error)}): lower --workers or the recipe's batch_size or max_length."
+        )
+    return None
+
+
+def _short(error: BaseException) -> str:
+    return (str(error).split("\n")[0] or type(error).__name__)[:160]

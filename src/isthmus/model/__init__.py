@@ -1,0 +1,1 @@
+"""Models: found, converted, trimmed and saved as ordinary Hugging Face folders."""

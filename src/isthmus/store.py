@@ -1,0 +1,204 @@
+"""The store: the folder that holds finished stages, by key.
+
+stages/KEY/     record.json (its presence is what "finished" means), stage.json, log.txt and the stage's output
+work/KEY/       a stage under way, or interrupted: stage.json, log.txt, progress.json, checkpoints, output/
+data/           rows as Arrow files named by their fingerprint, and index/ of the tasks they belong to
+studies/NAME/   the study as it was run, its plan and its report
+locks/          one file a stage, held by the process that runs it
+damaged/        finished stages set aside because a file of theirs changed
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from isthmus.disk import lock, locked, sha256, sync_folder, sync_tree, write_atomic
+from isthmus.errors import StoreError
+from isthmus.stage import FileFact, Json, Record
+
+_MARKER = "isthmus store 1\n"
+_RECORD = "record.json"
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A file of a finished stage, or of the data, that is not what it was when it was written."""
+
+    key: str
+    file: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.file} {self.reason}"
+
+
+class Store:
+    """A folder of finished stages. Any number of processes may use it at once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.expanduser().absolute()
+
+    @classmethod
+    def open(cls, root: Path) -> "Store":
+        """Open or create the store at ``root``.
+
+        Raises:
+            StoreError: ``root`` holds something else, or cannot be written.
+        """
+        store = cls(root)
+        marker = store.root / "STORE"
+        try:
+            if not marker.exists():
+                if store.root.exists() and (not store.root.is_dir() or any(store.root.iterdir())):
+                    raise StoreError(
+                        f"{root} is not an Isthmus store and not empty: choose another folder with --store."
+                    )
+                for name in ("stages", "work", "data", "studies", "locks", "damaged"):
+                    (store.root / name).mkdir(parents=True, exist_ok=True)
+                write_atomic(marker, _MARKER.encode())
+            elif marker.read_text() != _MARKER:
+                raise StoreError(f"{root} was made by another version of Isthmus: choose another folder with --store.")
+        except OSError as error:
+            raise StoreError(f"{root} cannot be used as a store: {error.strerror or error}.") from error
+        return store
+
+    # -- where things are
+
+    def stage_folder(self, key: str) -> Path:
+        """The folder of a finished stage."""
+        return self.root / "stages" / key
+
+    def work_folder(self, key: str) -> Path:
+        """The folder of a stage under way."""
+        return self.root / "work" / key
+
+    def study_folder(self, name: str) -> Path:
+        """The folder of a study."""
+        return self.root / "studies" / name
+
+    def data_file(self, fingerprint: str) -> Path:
+        """The Arrow file of the rows with that fingerprint."""
+        return self.root / "data" / f"{fingerprint}.arrow"
+
+    # -- finished stages
+
+    def finished(self) -> list[str]:
+        """The keys of all finished stages."""
+        return sorted(folder.name for folder in (self.root / "stages").iterdir() if (folder / _RECORD).exists())
+
+    def record(self, key: str) -> Record | None:
+        """The record of a finished stage, or None. What it says of the files is not checked: see `damage`."""
+        try:
+            data = json.loads((self.stage_folder(key) / _RECORD).read_bytes())
+            return Record.from_json(data)
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError, OSError):
+            return None
+
+    def damage(self, key: str, thorough: bool = False) -> list[Damage]:
+        """What is wrong with a finished stage: empty when it is as it was left.
+
+        Sizes and times are compared; a file whose time changed is read and hashed, or every file if ``thorough``.
+        """
+        folder = self.stage_folder(key)
+        if not folder.exists():
+            return []
+        record = self.record(key)
+        if record is None:
+            return [Damage(key, _RECORD, "is missing or cannot be read")]
+        found = []
+        for name, fact in record.files.items():
+            try:
+                status = (folder / name).stat()
+            except OSError:
+                found.append(Damage(key, name, "is missing"))
+                continue
+            if status.st_size != fact.size:
+                found.append(Damage(key, name, f"has {status.st_size} bytes instead of {fact.size}"))
+            elif (thorough or status.st_mtime_ns != fact.mtime_ns) and sha256(folder / name) != fact.sha256:
+                found.append(Damage(key, name, "has other content than when it was written"))
+        return found
+
+    def set_aside(self, key: str) -> None:
+        """Take a damaged stage out of the way, so that it is made anew. Nothing is deleted."""
+        for number in range(1000):
+            target = self.root / "damaged" / (f"{key}.{number}")
+            if not target.exists():
+                break
+        try:
+            self.stage_folder(key).rename(target)
+        except FileNotFoundError:  # another run was first
+            return
+        sync_folder(self.root / "stages")
+
+    def verify(self) -> Iterator[tuple[str, list[Damage]]]:
+        """Read every file of every finished stage and of the data; yields each name with what is wrong with it."""
+        for folder in sorted((self.root / "stages").iterdir()):
+            yield folder.name, self.damage(folder.name, thorough=True)
+        yield from self._verify_data()
+
+    def _verify_data(self) -> Iterator[tuple[str, list[Damage]]]:
+        from isthmus.data.catalog import read_rows
+        from isthmus.data.schema import fingerprint
+
+        for path in sorted((self.root / "data").glob("*.arrow")):
+            try:
+                intact = fingerprint(read_rows(path)) == path.stem
+            except Exception:  # whatever a broken file makes the reader say, it is broken
+                intact = False
+            yield (
+                f"data/{path.name}",
+                [] if intact else [Damage("data", path.name, "has other rows than its name says")],
+            )
+
+    # -- stages under way
+
+    def claim(self, key: str) -> AbstractContextManager[bool]:
+        """Hold the stage, so that no other process runs it; gives False when another one does."""
+        return lock(self.root / "locks" / f"{key}.lock", wait=False)
+
+    def running(self, key: str) -> bool:
+        """Is a process holding the stage now?"""
+        return locked(self.root / "locks" / f"{key}.lock")
+
+    def publish(self, record: Record, inherited: Mapping[tuple[int, int], FileFact]) -> Record:
+        """Turn the output of a stage under way into a finished stage, in one step.
+
+        ``inherited`` knows the files of the stages it builds on by device and inode: a hard link need not be hashed.
+        """
+        output = self.work_folder(record.key) / "output"
+        sync_tree(output)
+        files = {}
+        for path in sorted(path for path in output.rglob("*") if path.is_file()):
+            status = path.stat()
+            known = inherited.get((status.st_dev, status.st_ino))
+            files[str(path.relative_to(output))] = known or FileFact(status.st_size, sha256(path), status.st_mtime_ns)
+        complete = Record(**{**record.__dict__, "files": files})
+        write_atomic(output / _RECORD, json.dumps(complete.to_json(), indent=1, ensure_ascii=False).encode())
+        output.rename(self.stage_folder(record.key))
+        sync_folder(self.root / "stages")
+        shutil.rmtree(self.work_folder(record.key), ignore_errors=True)
+        return complete
+
+    def known_files(self, keys: Iterator[str]) -> dict[tuple[int, int], FileFact]:
+        """The files of finished stages by device and inode, as `publish` wants them."""
+        known = {}
+        for key in keys:
+            record = self.record(key)
+            for name, fact in (record.files if record else {}).items():
+                status = os.stat(self.stage_folder(key) / name)  # noqa: PTH116
+                known[(status.st_dev, status.st_ino)] = fact
+        return known
+
+    def progress(self, key: str) -> dict[str, Json]:
+        """What a stage under way last said: done, total, seconds. Empty when it has said nothing."""
+        try:
+            data = json.loads((self.work_folder(key) / "progress.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return data if isinstance(data, dict) else {}

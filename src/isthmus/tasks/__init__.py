@@ -1,0 +1,1 @@
+"""Tasks: a data set with a kind, languages, splits, a metric and a licence."""

@@ -1,0 +1,139 @@
+"""A study becomes the smallest graph of stages that answers it."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from isthmus.data.catalog import SplitFacts
+from isthmus.data.schema import Kind
+from isthmus.errors import SpecError
+from isthmus.plan import Facts, ModelSource, Plan, plan
+from isthmus.spec import NONE, Recipe, Study
+from isthmus.stage import Settings, Stage
+from isthmus.tasks.core import Task
+
+PAPER_INTERMEDIATES = ["anli+", "mnli", "qqp", "squad1", "squad2", "hellaswag", "ccg", "cosmosqa", "csqa"]
+PAPER_TRAINED_TARGETS = ["xnli", "pawsx", "udpos", "panx", "xquad", "mlqa", "tydiqa"]
+PAPER_UNTRAINED_TARGETS = ["bucc2018", "tatoeba"]
+
+
+def made_up_task(name: str) -> Task:
+    trains = None if name in PAPER_UNTRAINED_TARGETS else "en"
+    return Task(name, Kind.PAIR, "", ("en", "sw"), "accuracy", None, "CC0", "annotated", trains)  # type: ignore[arg-type]
+
+
+FACTS = Facts(
+    task=made_up_task,
+    model=lambda name: ModelSource(name, {"folder": name}),
+    split=lambda task, split, language: SplitFacts(f"{task.name}/{split}/{language}", 100, 5000),
+    languages=lambda _, task: task.languages,
+)
+
+
+def stages(made: Plan, function: str) -> list[Stage]:
+    return [stage for stage in made.stages.values() if stage.function == function]
+
+
+def test_the_papers_grid_trains_237_models_where_single_chains_would_train_453() -> None:
+    study = Study(
+        intermediates=[NONE, *PAPER_INTERMEDIATES],
+        targets=PAPER_TRAINED_TARGETS + PAPER_UNTRAINED_TARGETS,
+        seeds=[1, 2, 3],
+    )
+    made = plan(study, FACTS)
+    assert len(stages(made, "train")) == 27 + 210
+    alone = sum(
+        len(chain.chain.intermediate != NONE and [1] or []) + (chain.chain.target in PAPER_TRAINED_TARGETS)
+        for chain in made.chains
+    )
+    assert alone == 27 * 9 + 210
+
+
+names = st.lists(st.sampled_from(PAPER_INTERMEDIATES), min_size=1, max_size=3, unique=True)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    sequences=st.lists(names.map(">".join), min_size=0, max_size=5, unique=True),
+    targets=st.lists(st.sampled_from(PAPER_TRAINED_TARGETS + PAPER_UNTRAINED_TARGETS), min_size=1, unique=True),
+    seeds=st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True),
+    models=st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, unique=True),
+)
+def test_no_stage_is_planned_twice_and_none_is_missing(
+    sequences: list[str], targets: list[str], seeds: list[int], models: list[str]
+) -> None:
+    study = Study(models=models, intermediates=[NONE, *sequences], targets=targets, seeds=seeds)
+    made = plan(study, FACTS)
+    paths = set()
+    for chain in (planned.chain for planned in made.chains):
+        steps = [] if chain.intermediate == NONE else [(name, "intermediate") for name in chain.intermediate.split(">")]
+        if chain.target in PAPER_TRAINED_TARGETS:
+            steps.append((chain.target, "target"))
+        paths |= {(chain.model, chain.seed, tuple(name for name, _ in steps[:n])) for n in range(1, len(steps) + 1)}
+    assert len(stages(made, "train")) == len(paths)
+    assert len(stages(made, "model")) == len(models)
+    seen: set[str] = set()
+    for key, stage in made.stages.items():
+        assert set(stage.inputs.values()) <= seen, "a stage comes after those it builds on"
+        seen.add(key)
+    assert {planned.score for planned in made.chains} <= seen
+
+
+def test_the_baseline_of_an_untrained_target_is_measured_once_whatever_the_seeds() -> None:
+    made = plan(Study(targets=["tatoeba"], seeds=[1, 2, 3]), FACTS)
+    assert len(made.chains) == 3
+    assert len(stages(made, "predict")) == 1
+
+
+def test_a_key_does_not_depend_on_titles_hints_or_settings() -> None:
+    stage = Stage("train", {"seed": 1}, {"model": "model-0"}, "one title", {"task": "a"})
+    assert replace(stage, title="another", hints={}).key == stage.key
+    assert stage.to_json(Settings(threads=1))["key"] == stage.to_json(Settings(threads=8, micro_batch=2))["key"]
+
+
+def test_a_knob_written_out_at_its_default_does_not_change_a_key() -> None:
+    plain = plan(Study(targets=["xnli"]), FACTS)
+    explicit = plan(Study(targets=["xnli"], recipe=Recipe(epochs=3, batch_size=32)), FACTS)
+    assert list(plain.stages) == list(explicit.stages)
+
+
+@pytest.mark.parametrize(
+    "change", [{"seeds": [2]}, {"recipe": {"epochs": 1}}, {"overrides": {"xnli": {"batch_size": 8}}}, {"models": ["x"]}]
+)
+def test_what_changes_a_result_changes_its_key(change: dict[str, object]) -> None:
+    before = plan(Study(targets=["xnli"], models=["m"]), FACTS)
+    after = plan(Study.model_validate({"targets": ["xnli"], "models": ["m"], **change}), FACTS)
+    assert before.chains[0].score != after.chains[0].score
+
+
+def test_a_task_override_wins_over_a_role_override_and_that_over_the_recipe() -> None:
+    study = Study.model_validate(
+        {
+            "targets": ["xnli"],
+            "recipe": {"epochs": 1},
+            "overrides": {"target": {"epochs": 2, "batch_size": 8}, "xnli": {"epochs": 5}},
+        }
+    )
+    recipe = study.recipe_for("xnli", "target")
+    assert (recipe.epochs, recipe.batch_size) == (5, 8)
+    assert study.recipe_for("xnli", "intermediate").epochs == 5
+    assert study.recipe_for("mnli", "intermediate").epochs == 1
+
+
+def test_a_task_without_training_data_cannot_be_an_intermediate() -> None:
+    with pytest.raises(SpecError, match="tatoeba has no training data"):
+        plan(Study(intermediates=["tatoeba"], targets=["xnli"]), FACTS)
+
+
+def test_an_evaluation_trains_nothing() -> None:
+    made = plan(Study(targets=["xnli", "tatoeba"]), FACTS, "evaluation")
+    assert not stages(made, "train")
+    assert len(stages(made, "score")) == 2
+
+
+def test_a_training_ends_in_models() -> None:
+    made = plan(Study(intermediates=["mnli"], targets=["xnli"]), FACTS, "models")
+    assert [stage.function for stage in made.stages.values()] == ["model", "train", "train"]
+    assert made.chains[0].score is None
