@@ -60,6 +60,8 @@ def load_model(folder: Path, auto_class: str, labels: Sequence[str], fresh_head:
     """
     import transformers
 
+    transformers.logging.set_verbosity_error()  # what is missing or unexpected is checked here, and said in our words
+    transformers.logging.disable_progress_bar()
     names = {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
     torch.manual_seed(seed)
     try:
@@ -121,15 +123,13 @@ def save_model(
     Raises:
         ModelError: the parent has no word embeddings under the model's name for them.
     """
-    from safetensors.torch import save_file
-
     prefix = f"{model.base_model_prefix}."
     whole = {name if _has_head(model) else prefix + name: value for name, value in model.state_dict().items()}
     embedding = _embedding_name(model)
     name = embedding if _has_head(model) else prefix + embedding
     whole.pop(name)
     others = {key: value.detach().cpu().contiguous() for key, value in whole.items()}
-    save_file(others, folder / OTHER_SHARD, metadata={"format": "pt"})
+    _save(others, folder / OTHER_SHARD)
     size = _write_embedding(name, prefix, parent, folder, embedding_rows, kept)
     total = size + sum(value.numel() * value.element_size() for value in others.values())
     weights = {name: EMBEDDING_SHARD, **dict.fromkeys(sorted(others), OTHER_SHARD)}
@@ -153,7 +153,7 @@ def _has_head(model: Any) -> bool:
 def _embedding_name(model: Any) -> str:
     """The parameter name of the word embeddings in the model's own state dict."""
     weight = model.get_input_embeddings().weight
-    return next(name for name, parameter in model.named_parameters(remove_duplicate=False) if parameter is weight)
+    return next(str(name) for name, parameter in model.named_parameters(remove_duplicate=False) if parameter is weight)
 
 
 def _write_embedding(
@@ -161,21 +161,30 @@ def _write_embedding(
 ) -> int:
     """Link the parent's embedding shard if nothing in it changed, or write the matrix with its new rows; its bytes."""
     from safetensors import safe_open
-    from safetensors.torch import save_file
 
     for shard, stored in _where(parent, (name, name.removeprefix(prefix))):
         with safe_open(parent / shard, framework="pt") as file:
             alone, matrix = list(file.keys()) == [name], file.get_tensor(stored)
-        size = matrix.numel() * 4
+        size: int = matrix.numel() * 4
         if rows is None and alone and matrix.dtype == torch.float32:
             link_or_copy(parent / shard, folder / EMBEDDING_SHARD)
             return size
         matrix = matrix.float().clone()
         if rows is not None:
             matrix[torch.arange(len(rows)) if kept is None else torch.as_tensor(kept)] = rows.detach().cpu().float()
-        save_file({name: matrix}, folder / EMBEDDING_SHARD, metadata={"format": "pt"})
+        _save({name: matrix}, folder / EMBEDDING_SHARD)
         return size
     raise ModelError(f"{parent} has no weights called {name}.")
+
+
+def _save(tensors: dict[str, Tensor], path: Path) -> None:
+    """Write a safetensors file that others may read: the library itself makes files for their owner alone."""
+    from safetensors.torch import save_file
+
+    path.touch()
+    mode = path.stat().st_mode
+    save_file(tensors, path, metadata={"format": "pt"})
+    path.chmod(mode)
 
 
 def _where(folder: Path, names: Sequence[str]) -> list[tuple[str, str]]:
@@ -186,7 +195,7 @@ def _where(folder: Path, names: Sequence[str]) -> list[tuple[str, str]]:
     if index.exists():
         mapping: Mapping[str, str] = json.loads(index.read_text())["weight_map"]
         return [(mapping[name], name) for name in names if name in mapping]
-    found = []
+    found: list[tuple[str, str]] = []
     for path in sorted(folder.glob("*.safetensors")):
         with safe_open(path, framework="pt") as file:
             keys = set(file.keys())
