@@ -8,7 +8,7 @@ print(isthmus.summarise(results).headline)
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -27,6 +27,7 @@ from isthmus.spec import Study
 from isthmus.stage import Settings
 from isthmus.store import Store
 from isthmus.study_file import parse_study, read_study
+from isthmus.tasks.core import Task
 
 _MEMORY_PER_WORKER = 2_000_000_000  # bytes: what a stage of a small encoder takes, with room
 
@@ -69,11 +70,15 @@ def load_study(name: str, changes: tuple[str, ...] = ()) -> Study:
 
 
 def make_plan(
-    study: Study, store: Store, goal: Goal = "scores", notify: Callable[[str], None] = lambda _: None
+    study: Study,
+    store: Store,
+    goal: Goal = "scores",
+    notify: Callable[[str], None] = lambda _: None,
+    tasks: Iterable[Task] = (),
 ) -> Plan:
     """The stages that answer ``study``. Loads the rows of its tasks into ``store`` when they are not there yet."""
     with plainly(store.root):
-        return plan(study, facts_of(study, store, notify), goal)
+        return plan(study, facts_of(study, store, notify, tasks), goal)
 
 
 def walk(planned: Plan, store: Store, resources: Resources, watcher: Watcher) -> Walk:
@@ -88,10 +93,12 @@ def run(
     store: str | Path = "store",
     resources: Resources | None = None,
     watcher: Watcher | None = None,
+    tasks: Iterable[Task] = (),
 ) -> Results:
     """Run a study (or the study file or built-in study of that name) and return what it has to show.
 
-    Finished stages in ``store`` are not run again. A stage that fails is listed in ``results.stages``.
+    Finished stages in ``store`` are not run again. A stage that fails is listed in ``results.stages``. ``tasks`` are
+    your own, which the study may name beside those of the registry.
 
     Raises:
         SpecError, DataError, ModelError, MissingPackage, StoreError: in one sentence, what to mend.
@@ -99,7 +106,7 @@ def run(
     if not isinstance(study, Study):
         study = load_study(str(study))
     opened = Store.open(Path(store))
-    planned = make_plan(study, opened)
+    planned = make_plan(study, opened, tasks=tasks)
     walked = walk(planned, opened, resources or Resources(), watcher or Watcher())
     return collect(planned, opened, walked.states, walked.errors, study_yaml(study), f"isthmus run {study.name}")
 

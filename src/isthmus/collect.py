@@ -10,11 +10,9 @@ from isthmus.evaluate.metrics import metric
 from isthmus.plan import Plan
 from isthmus.results import Chain, CurvePoint, Results, Score, StageSummary, Statistics, TaskFacts
 from isthmus.run import State
-from isthmus.spec import steps_of
 from isthmus.stage import Record
 from isthmus.store import Store
 from isthmus.tasks.core import Task
-from isthmus.tasks.registry import task
 
 
 def collect(
@@ -30,11 +28,10 @@ def collect(
     stages = tuple(_summary(plan, key, records[key], states[key], errors.get(key, "")) for key in plan.stages)
     notes = [note for record in records.values() if record for note in record.result.get("notes", ())]
     done = [record for record in records.values() if record]
-    names = {name for chain in plan.chains for name in (*steps_of(chain.chain.intermediate), chain.chain.target)}
     return Results(
         study_name=plan.study.name,
         study_yaml=study_yaml,
-        tasks=tuple(_facts(task(name)) for name in sorted(names)),
+        tasks=tuple(_facts(task) for _, task in sorted(plan.tasks.items())),
         chains=tuple(planned.chain for planned in plan.chains),
         scores=tuple(scores),
         stages=stages,

@@ -1,6 +1,6 @@
 """The world as planning sees it: the registry's tasks, the models that can be found, the rows in the store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from isthmus.data.catalog import Catalog
@@ -11,15 +11,23 @@ from isthmus.plan import Facts
 from isthmus.spec import Study
 from isthmus.store import Store
 from isthmus.tasks.core import Task
-from isthmus.tasks.registry import task
 
 
-def facts_of(study: Study, store: Store, notify: Callable[[str], None] = lambda _: None) -> Facts:
-    """The facts that planning ``study`` in ``store`` asks for.
+def facts_of(
+    study: Study, store: Store, notify: Callable[[str], None] = lambda _: None, own: Iterable[Task] = ()
+) -> Facts:
+    """The facts that planning ``study`` in ``store`` asks for; ``own`` tasks stand beside, and before, the registry's.
 
     Raises:
         SpecError: an override names neither a role nor a task of the study, or no target has one of the languages.
     """
+    named = {item.name: item for item in own}
+
+    def task(name: str) -> Task:
+        from isthmus.tasks import registry
+
+        return named[name] if name in named else registry.task(name)
+
     targets = [task(name) for name in study.targets]
     roles = {"intermediate", "target"}
     tasks = {name for intermediate in study.intermediates for name in intermediate.split(">")} | set(study.targets)

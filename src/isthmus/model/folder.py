@@ -15,22 +15,7 @@ from torch import Tensor, nn
 
 from isthmus.disk import link_or_copy
 from isthmus.errors import ModelError
-
-EMBEDDING_SHARD = "model-00001-of-00002.safetensors"
-OTHER_SHARD = "model-00002-of-00002.safetensors"
-INDEX = "model.safetensors.index.json"
-#: What a model folder may hold besides weights, configuration and card: the tokenizer, in the forms that there are.
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "sentencepiece.bpe.model",
-    "spiece.model",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-)
+from isthmus.model.layout import EMBEDDING_SHARD, INDEX, OTHER_SHARD, TOKENIZER_FILES
 
 
 def load_tokenizer(folder: Path) -> Any:

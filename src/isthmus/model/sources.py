@@ -1,13 +1,12 @@
 """Finding models by the name a person gives: the embedded one, a folder, or a hub id. Nothing is loaded here."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
-from isthmus.disk import sha256
 from isthmus.errors import MissingPackage, ModelError
 from isthmus.model import embedded
+from isthmus.model.layout import folder_fingerprint
 from isthmus.plan import ModelSource
 
 _HUB_ID = re.compile(r"^[\w.-]+(/[\w.-]+)?(@[\w./-]+)?$")
@@ -32,32 +31,6 @@ def find_model(name: str) -> ModelSource:
         raise ModelError(f"There is no model folder {name}.")
     identifier, _, revision = name.partition("@")
     return ModelSource(name, {"hub": identifier, "revision": _commit(identifier, revision or "main")}, {"name": name})
-
-
-def folder_fingerprint(folder: Path) -> str:
-    """A hash over the configuration, the tokenizer and the weights in ``folder``.
-
-    Raises:
-        ModelError: the folder is not a Hugging Face folder with safetensors.
-    """
-    from isthmus.model.folder import TOKENIZER_FILES
-    from isthmus.stage import canonical
-
-    if not (folder / "config.json").is_file():
-        hint = f" Did you mean {folder / 'model'}?" if (folder / "model" / "config.json").is_file() else ""
-        raise ModelError(f"{folder} is not a model folder: it has no config.json.{hint}")
-    try:
-        json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelError(f"{folder / 'config.json'} is not valid JSON: {error}.") from None
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
-        raise ModelError(f"{folder} has no safetensors weights; Isthmus does not load pickled ones.")
-    others = [folder / name for name in ("config.json", "model.safetensors.index.json", *TOKENIZER_FILES)]
-    files = [path for path in (*others, *weights) if path.exists()]
-    import hashlib
-
-    return hashlib.sha256(canonical({path.name: sha256(path) for path in files})).hexdigest()
 
 
 def _commit(identifier: str, revision: str) -> str:

@@ -7,8 +7,7 @@ from isthmus.disk import link_or_copy
 from isthmus.errors import ModelError
 from isthmus.execute import Context
 from isthmus.model import embedded
-from isthmus.model.folder import INDEX, TOKENIZER_FILES
-from isthmus.model.sources import folder_fingerprint
+from isthmus.model.layout import INDEX, TOKENIZER_FILES, folder_fingerprint
 from isthmus.stage import Json
 
 

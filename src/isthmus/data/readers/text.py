@@ -1,0 +1,53 @@
+"""The text of a file and its lines: UTF-8 and nothing else, split at line feeds and nowhere else."""
+
+from pathlib import Path
+
+from isthmus.errors import DataError
+
+_BOM = b"\xef\xbb\xbf"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+def read_text(path: Path) -> str:
+    """The text of ``path`` as it is, less a byte order mark.
+
+    Raises:
+        DataError: the file cannot be read, is empty, or is not UTF-8 (with the line and the offset of the byte).
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"There is no file {path}.") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+    body = data.removeprefix(_BOM)
+    if not body.strip():
+        raise DataError(f"{path} is empty.")
+    if data.startswith(_UTF16):
+        raise DataError(f"{path} is UTF-16: save it as UTF-8.")
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        offset = error.start + len(data) - len(body)
+        raise at(
+            path,
+            body.count(b"\n", 0, error.start) + 1,
+            f"byte 0x{body[error.start]:02x} at offset {offset} is not UTF-8; save the file as UTF-8.",
+        ) from None
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of ``text`` without line feed and the carriage return before it; none after the last line feed.
+
+    Unlike ``str.splitlines`` this leaves form feeds, U+0085, U+2028 and their like inside the line, where texts have
+    them.
+    """
+    lines = text.split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return [line.removesuffix("\r") for line in lines] if "\r" in text else lines
+
+
+def at(path: Path, line: int, what: str) -> DataError:
+    """The error ``what`` at a line, counted from 1, of ``path``."""
+    return DataError(f"{path}:{line}: {what}")

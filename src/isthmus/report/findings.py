@@ -1,0 +1,190 @@
+"""What a report says, as data. The terminal, the HTML and ``--json`` all show this and compute nothing of their own."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from isthmus.results import StageSummary, TaskFacts
+from isthmus.stats.intervals import Gain
+
+Direction = Literal["up", "down", "unclear"]
+
+#: A difference counts as shown below this p, adjusted (Holm) for the number of figures in its table.
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A gain as one figure of a table: ``p`` is adjusted for the number of figures in that table."""
+
+    gain: Gain
+    p: float
+
+    @property
+    def direction(self) -> Direction:
+        """Which way a difference is shown to go, if any is."""
+        if self.p >= ALPHA or self.gain.estimate == 0:
+            return "unclear"
+        return "up" if self.gain.estimate > 0 else "down"
+
+
+@dataclass(frozen=True)
+class LanguageEffect:
+    """The effect in one language, and the scores (means over seeds) that it is the difference of."""
+
+    tag: str
+    name: str
+    family: str
+    resource: str
+    training: bool  # the language of the target's training data: not zero-shot
+    effect: Effect
+    score: float
+    baseline: float
+
+
+@dataclass(frozen=True)
+class GroupEffect:
+    """The mean effect over the zero-shot languages that share something: a family, a resource class, or all of them."""
+
+    name: str
+    languages: tuple[str, ...]  # names
+    effect: Effect
+
+
+@dataclass(frozen=True)
+class Lead:
+    """How far one intermediate task is ahead of another on the same target, and over how many languages."""
+
+    over: str
+    effect: Effect
+    languages: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One cell of the gain matrix: an intermediate task against none, on one target, with one model.
+
+    Attributes:
+        zero_shot: the mean over every language but that of the training data; over all for a target without training.
+        training: the gain in the language of the training data, where the target has some and it was scored.
+        languages: every language that both sides have, the largest gain first.
+        lead: the lead over the next best intermediate task; None for all but the best.
+        left_out: languages that only one side has, so that no gain can be shown.
+    """
+
+    model: str
+    intermediate: str
+    target: str
+    metric: str
+    seeds: tuple[int, ...]
+    zero_shot: GroupEffect | None
+    training: LanguageEffect | None
+    languages: tuple[LanguageEffect, ...]
+    families: tuple[GroupEffect, ...]
+    resources: tuple[GroupEffect, ...]
+    lead: Lead | None
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Average:
+    """The mean of an intermediate task's zero-shot means over several targets."""
+
+    model: str
+    intermediate: str
+    name: str  # "all targets", "without retrieval"
+    targets: tuple[str, ...]
+    languages: int  # different ones, over all targets
+    effect: Effect
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """The scores of one language, a column each (mean over seeds); None where there is none."""
+
+    tag: str
+    name: str
+    training: bool
+    values: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """All scores of one target by one metric.
+
+    Attributes:
+        columns: the intermediate tasks, "none" first. seeds: of each column.
+        means: of each column, over the zero-shot languages that *every* column has: ``covered`` names them.
+    """
+
+    model: str
+    target: str
+    metric: str
+    columns: tuple[str, ...]
+    seeds: tuple[int, ...]
+    rows: tuple[ScoreRow, ...]
+    means: tuple[float | None, ...]
+    covered: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something a reader must know before believing a figure, or why one is not there."""
+
+    kind: Literal["failed", "warning", "missing"]
+    where: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything the report of a study says.
+
+    Attributes:
+        headline: the answer, in one sentence (one for each model).
+        details: what goes with it, a sentence each.
+        caveats: what the figures do not cover, a sentence each.
+        chains, finished: how many the study has, and how many of them have scores.
+    """
+
+    study: str
+    headline: str
+    details: tuple[str, ...]
+    caveats: tuple[str, ...]
+    chains: int
+    finished: int
+    seeds: int
+    comparisons: tuple[Comparison, ...]
+    averages: tuple[Average, ...]
+    scores: tuple[ScoreTable, ...]
+    problems: tuple[Problem, ...]
+    stages: tuple[StageSummary, ...]
+    tasks: tuple[TaskFacts, ...]
+    model_notes: tuple[str, ...]
+    study_yaml: str
+    command: str
+    machine: str
+    versions: tuple[tuple[str, str], ...]
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """In the order of the study."""
+        return tuple(dict.fromkeys(table.model for table in self.scores))
+
+    @property
+    def languages(self) -> int:
+        """How many different ones have a score."""
+        return len({row.tag for table in self.scores for row in table.rows})
+
+    @property
+    def seconds(self) -> float:
+        """Of all stages together."""
+        return sum(stage.seconds for stage in self.stages)
+
+    @property
+    def peak_memory(self) -> int:
+        """Bytes, of the stage that took most."""
+        return max((stage.peak_memory for stage in self.stages), default=0)
+
+    def training_language(self, target: str) -> str | None:
+        """The tag of the language that ``target`` is trained in, None for a task that is only ever measured."""
+        return next((task.train_language for task in self.tasks if task.name == target), None)

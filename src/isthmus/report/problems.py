@@ -1,0 +1,61 @@
+"""What a reader must know before believing a figure, and why figures are not there. Nothing is dropped in silence."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from isthmus.report.boards import usable
+from isthmus.report.compare import facts
+from isthmus.report.findings import Comparison, Problem
+from isthmus.report.words import count, intermediate, listing
+from isthmus.results import Chain, Results, StageSummary
+from isthmus.spec import NONE
+
+
+def problems(results: Results, unscored: Sequence[Chain], comparisons: Sequence[Comparison]) -> Iterator[Problem]:
+    """Failures first, then warnings of stages and scores, then what is missing; ``unscored`` are the chains without."""
+    yield from _failures(results.stages)
+    yield from _warnings(results)
+    yield from _missing(results, unscored)
+    for cell in comparisons:
+        if cell.left_out:
+            where = f"{intermediate(cell.intermediate)} on {cell.target}"
+            yield Problem(
+                "missing", where, f"not compared in {listing(cell.left_out, most=12)}: not all chains have it"
+            )
+
+
+def _failures(stages: Sequence[StageSummary]) -> Iterator[Problem]:
+    for stage in stages:
+        if stage.status == "failed" or stage.error:
+            yield Problem("failed", stage.title, stage.error or "failed without saying why")
+
+
+def _warnings(results: Results) -> Iterator[Problem]:
+    for stage in results.stages:
+        for warning in stage.warnings:
+            yield Problem("warning", stage.title, warning)
+    for score in results.scores:
+        if not usable(score):
+            where = f"{_name(score.chain)}: {facts(score.language).name}"
+            yield Problem("warning", where, f"the {score.metric} is not a number: left out of every gain and mean")
+
+
+def _missing(results: Results, unscored: Sequence[Chain]) -> Iterator[Problem]:
+    for chain in unscored:
+        yield Problem("missing", _name(chain), "has no scores: it is part of no figure")
+    boards = dict.fromkeys((chain.model, chain.target) for chain in results.chains)
+    baselines = {(chain.model, chain.target) for chain in results.chains if chain.intermediate == NONE}
+    for model, target in boards:
+        if (model, target) not in baselines:
+            text = "the study has no chain without an intermediate task: add `none` to its intermediates"
+            yield Problem("missing", f"{target} with {model}", text)
+    statuses = Counter(stage.status for stage in results.stages)
+    for status in ("waiting", "skipped"):
+        if statuses[status]:
+            was = "was" if statuses[status] == 1 else "were"
+            yield Problem("missing", count(statuses[status], "stage"), f"{was} not run ({status})")
+
+
+def _name(chain: Chain) -> str:
+    """A chain in words; ``none`` says so."""
+    return f"{intermediate(chain.intermediate)}, then {chain.target} ({chain.model}, seed {chain.seed})"

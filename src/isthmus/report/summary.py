@@ -1,0 +1,76 @@
+"""The answer of a study as one typed, pure piece of data: `summarise` makes it, everything else renders it."""
+
+from isthmus.report.boards import Board, boards, usable
+from isthmus.report.compare import compare, facts
+from isthmus.report.export import to_json
+from isthmus.report.findings import ScoreRow, ScoreTable, Summary
+from isthmus.report.problems import problems
+from isthmus.report.sentences import caveats, details, headline
+from isthmus.report.terminal import render_terminal
+from isthmus.results import Results
+from isthmus.stats.intervals import RESAMPLES
+
+__all__ = ["Summary", "render_terminal", "summarise", "to_json"]
+
+
+def summarise(results: Results, resamples: int = RESAMPLES) -> Summary:
+    """What the results say, as far as they go: chains without scores and stages without results become problems.
+
+    The same results give the same summary. ``resamples`` is that of the bootstrap.
+
+    Raises:
+        DataError: chains of one target were scored on different examples.
+        SpecError: a score is by a metric that there is not.
+    """
+    every = boards(results)
+    comparisons, averages = compare(every, {task.name: task.kind for task in results.tasks}, resamples)
+    scored = {score.chain for score in results.scores if usable(score)}
+    chains = tuple(dict.fromkeys([*results.chains, *(score.chain for score in results.scores)]))
+    finished = sum(chain in scored for chain in chains)
+    training = {task.name: task.train_language for task in results.tasks}
+    return Summary(
+        study=results.study_name,
+        headline=headline(comparisons, averages, finished, len(chains)),
+        details=details(comparisons, training),
+        caveats=caveats(comparisons, finished, len(chains)),
+        chains=len(chains),
+        finished=finished,
+        seeds=len({chain.seed for chain in chains}),
+        comparisons=comparisons,
+        averages=averages,
+        scores=tuple(_table(board) for board in every),
+        problems=tuple(problems(results, [chain for chain in chains if chain not in scored], comparisons)),
+        stages=results.stages,
+        tasks=results.tasks,
+        model_notes=results.model_notes,
+        study_yaml=results.study_yaml,
+        command=results.command,
+        machine=results.machine,
+        versions=tuple(results.versions.items()),
+    )
+
+
+def _table(board: Board) -> ScoreTable:
+    """All scores of a board; the means cover only what every column has."""
+    columns = board.intermediates
+    seeds = {name: board.seeds(name) for name in columns}
+    rows = [
+        ScoreRow(
+            tag,
+            facts(tag).name,
+            tag == board.training,
+            tuple(board.mean(tag, name, seeds[name]) for name in columns),
+        )
+        for tag in board.scores
+    ]
+    rows.sort(key=lambda row: (not row.training, row.name))
+    covered = [row for row in rows if not row.training and None not in row.values]
+    means: tuple[float | None, ...] = tuple(None for _ in columns)
+    if covered:
+        means = tuple(
+            sum(value for value in column if value is not None) / len(covered)
+            for column in zip(*(row.values for row in covered), strict=True)
+        )
+    counts = tuple(len(seeds[name]) for name in columns)
+    names = tuple(row.name for row in covered)
+    return ScoreTable(board.model, board.target, board.metric, columns, counts, tuple(rows), means, names)

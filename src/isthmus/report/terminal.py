@@ -1,0 +1,113 @@
+"""The answer in a terminal of 80 columns, with or without colour."""
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from isthmus.report.findings import Comparison, Direction, Effect, Problem, Summary
+from isthmus.report.words import MARKS, count, duration, intermediate, memory, points, signed
+
+_STYLES: dict[Direction, str] = {"up": "bold blue", "down": "bold yellow", "unclear": ""}
+#: Columns of gains that fit beside the name of a language.
+_SIDE_BY_SIDE = 4
+_LEGEND = "Points gained over no intermediate task, 95% intervals; ▲ gain and ▼ loss shown (p < 0.05 after Holm)."
+
+
+def render_terminal(summary: Summary) -> RenderableType:
+    """The headline, the gain matrix, the gains by language, and what went wrong."""
+    return Group(*_parts(summary))
+
+
+def _parts(summary: Summary) -> Iterator[RenderableType]:
+    yield Text(summary.headline, style="bold")
+    for sentence in summary.details:
+        yield _bullet(sentence)
+    if summary.comparisons:
+        yield Text()
+        yield _matrix(summary)
+        yield Text(_LEGEND, style="dim")
+        for model, target in dict.fromkeys((cell.model, cell.target) for cell in summary.comparisons):
+            cells = [cell for cell in summary.comparisons if (cell.model, cell.target) == (model, target)]
+            for start in range(0, len(cells), _SIDE_BY_SIDE):
+                yield Text()
+                yield _by_language(summary, cells[start : start + _SIDE_BY_SIDE])
+    if summary.caveats:
+        yield Text()
+        yield from (_bullet(sentence) for sentence in summary.caveats)
+    if summary.problems:
+        yield Text()
+        yield Text("Problems", style="bold")
+        yield from (_problem(problem) for problem in summary.problems)
+    yield Text()
+    yield Text(_cost(summary), style="dim")
+
+
+def _bullet(sentence: str) -> RenderableType:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_row("-", Text(sentence))
+    return grid
+
+
+def _matrix(summary: Summary) -> Table:
+    """A row for each intermediate task on each target, the language of the training data beside the others."""
+    models = summary.models
+    table = Table(title="Gains", title_style="bold", title_justify="left", box=None, padding=(0, 1, 0, 0))
+    table.add_column("first", overflow="fold")
+    table.add_column("target", overflow="fold")
+    table.add_column("trained in", justify="right", no_wrap=True)
+    table.add_column("zero-shot", justify="right", no_wrap=True)
+    table.add_column("over", justify="right", no_wrap=True)
+    for cell in summary.comparisons:
+        target = f"{cell.target} ({cell.model})" if len(models) > 1 else cell.target
+        trained = _figure(cell.training.effect, brief=False) if cell.training else Text("–  ")
+        others = _figure(cell.zero_shot.effect, brief=False) if cell.zero_shot else Text("–  ")
+        over = str(len(cell.zero_shot.languages)) if cell.zero_shot else "0"
+        table.add_row(Text(intermediate(cell.intermediate)), Text(target), trained, others, over)
+    for average in summary.averages:
+        name = f"{average.name} ({average.model})" if len(models) > 1 else average.name
+        figure = _figure(average.effect, brief=False)
+        first = Text(intermediate(average.intermediate))
+        table.add_row(first, Text(name, style="italic"), Text(), figure, str(average.languages))
+    return table
+
+
+def _by_language(summary: Summary, cells: list[Comparison]) -> Table:
+    """A row for each language, a column for each intermediate task; the mean first, then by the first column."""
+    model = f" with {cells[0].model}" if len(summary.models) > 1 else ""
+    title = Text(f"{cells[0].target}{model}: gains by language")
+    table = Table(title=title, title_style="bold", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table.add_column("language", overflow="fold")
+    for cell in cells:
+        table.add_column(Text(intermediate(cell.intermediate)), justify="right", overflow="fold", max_width=16)
+    means = [_figure(cell.zero_shot.effect, brief=True) if cell.zero_shot else Text() for cell in cells]
+    table.add_row(Text("all zero-shot", style="bold"), *means)
+    found = [{row.tag: row.effect for row in cell.languages} for cell in cells]
+    names = {row.tag: f"{row.name} (trained)" if row.training else row.name for cell in cells for row in cell.languages}
+    for tag, name in names.items():
+        figures = [_figure(column[tag], brief=True) if tag in column else Text() for column in found]
+        table.add_row(Text(name), *figures)
+    return table
+
+
+def _figure(effect: Effect, brief: bool) -> Text:
+    """The estimate and its mark, with the interval unless ``brief``. Marks have a place of their own: digits align."""
+    figure = signed(effect.gain.estimate) if brief else points(effect.gain)
+    return Text(f"{figure} {MARKS[effect.direction] or ' '}", style=_STYLES[effect.direction], no_wrap=True)
+
+
+def _problem(problem: Problem) -> RenderableType:
+    grid = Table.grid(padding=(0, 1))
+    style = "bold red" if problem.kind == "failed" else "bold"
+    grid.add_row("-", Text.assemble((problem.kind, style), f" {problem.where}: {problem.text}"))
+    return grid
+
+
+def _cost(summary: Summary) -> str:
+    finished = f"{summary.finished} of {count(summary.chains, 'chain')}"
+    peak = memory(summary.peak_memory)
+    spent = f"{duration(summary.seconds)} in {count(len(summary.stages), 'stage')}" if summary.stages else ""
+    return ", ".join(
+        filter(None, [finished, count(summary.seeds, "seed"), spent, f"peak memory {peak}" if peak else ""])
+    )

@@ -1,0 +1,1 @@
+"""Intervals and tests over finished scores. Nothing here loads a model."""

@@ -1,0 +1,165 @@
+"""A made-up study: the figures come from a random generator and no model was trained. Only its shape is real.
+
+Three intermediate tasks and none, two targets (intents in 31 languages, names of emoji in 13, shared between languages),
+two seeds or one, a collapsed run, and on demand a study that stopped half-way.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from isthmus.evaluate.metrics import metric
+from isthmus.results import Chain, CurvePoint, Results, Score, StageSummary, Statistics, TaskFacts
+
+LANGUAGES = (
+    "en de fr es it nl sv da fi et lv pl cs uk bg el hu ro tr eu ca ar he fa hi ml th vi zh-CN ja sw".split()
+)  # fmt: skip
+EMOJI_LANGUAGES = "de es fr pt it fa id zh ja ko ru tr ar".split()
+INTERMEDIATES = ("none", "slots", "paraphrase", "intent-pairs>slots")
+MODEL = "embedded"
+#: points of logit that an intermediate task adds: in English, elsewhere, and in retrieval
+_EFFECTS = {
+    "none": (0, 0, 0),
+    "slots": (0.5, 0.33, -0.2),
+    "paraphrase": (0.45, -0.3, 0.5),
+    "intent-pairs>slots": (0.2, -0.02, -1.0),
+}
+ACCURACY = metric("accuracy").reduce
+
+
+def statistics(right: np.ndarray, groups: tuple[str, ...]) -> Statistics:
+    """Accuracy's statistics of examples that are right or wrong."""
+    ids = tuple(f"{group}.{row}" for row, group in enumerate(groups))
+    return Statistics(ids, groups, np.stack([right.astype(float), np.ones(len(right))], axis=1))
+
+
+def _scores(chain: Chain, languages: list[str], groups_of: str, generator: np.random.Generator) -> list[Score]:
+    scores = []
+    shared = np.random.default_rng(7).normal(0, 1, 60)
+    for place, language in enumerate(languages):
+        fixed = np.random.default_rng(place)  # the same test items for every chain
+        names = [f"{groups_of}{language}/{item}" if groups_of else f"U+{item}" for item in range(60)]
+        groups = tuple(name for name in names for _ in range(5 if groups_of else 2))
+        difficulty = (fixed.normal(0, 1, 60) if groups_of else shared)[np.repeat(np.arange(60), len(groups) // 60)]
+        base = 1.2 if language == "en" else fixed.normal(0.2, 0.7)
+        english, others, retrieval = _EFFECTS[chain.intermediate]
+        effect = (english if language == "en" else others) if groups_of else retrieval
+        effect += 0 if chain.intermediate == "none" else fixed.normal(0, 0.25) - 1.2 * (language == "th")
+        logit = base + difficulty + effect + (generator.normal(0, 0.04) if chain.intermediate != "none" else 0)
+        noise = np.where(generator.random(len(groups)) < 0.7, fixed.random(len(groups)), generator.random(len(groups)))
+        made = statistics(noise < 1 / (1 + np.exp(-logit)), groups)
+        scores.append(Score(chain, language, "accuracy", float(ACCURACY(made.values.sum(axis=0))), made))
+    return scores
+
+
+def _curve(start: float, steps: int, generator: np.random.Generator) -> tuple[CurvePoint, ...]:
+    points = np.linspace(10, steps, 20).astype(int)
+    losses = start * np.exp(-3 * points / steps) + 0.2 + generator.normal(0, 0.04, 20)
+    rates = [1e-4 * min(step / (0.1 * steps), (steps - step) / (0.9 * steps)) for step in points]
+    return tuple(CurvePoint(int(*p[:1]), float(p[1]), float(p[2])) for p in zip(points, losses, rates, strict=True))
+
+
+def made_up_study(seeds: int = 2) -> Results:
+    """A finished study."""
+    generator = np.random.default_rng(3)
+    chains, scores, stages = [], [], []
+    for seed in range(1, seeds + 1):
+        for intermediate in INTERMEDIATES:
+            story = MODEL if intermediate == "none" else f"{MODEL} > {intermediate.replace('>', ' > ')}"
+            if intermediate != "none":
+                title = f"train {story}, seed {seed}"
+                curve = _curve(2.4, 240, generator)
+                collapsed = ("94% of the dev predictions are one label (O): the run may have collapsed",)
+                warnings = collapsed if intermediate == "paraphrase" and seed == 1 else ()
+                stages.append(
+                    StageSummary(f"{len(stages):032x}", title, "train", "done", 21.4, 1_900_000_000, curve, warnings)
+                )
+            for target, languages in (("intents", LANGUAGES), ("emoji-names", EMOJI_LANGUAGES)):
+                chain = Chain(MODEL, intermediate, target, seed)
+                chains.append(chain)
+                scores += _scores(chain, languages, "template/" if target == "intents" else "", generator)
+                if target == "intents":
+                    title = f"train {story} > {target}, seed {seed}"
+                    curve = _curve(3.6, 150, generator)
+                    stages.append(
+                        StageSummary(f"{len(stages):032x}", title, "train", "done", 14.2, 2_100_000_000, curve)
+                    )
+                title = f"predict {story} on {target}, {len(languages)} languages"
+                stages.append(StageSummary(f"{len(stages):032x}", title, "predict", "done", 9.5, 900_000_000))
+                title = f"score {story} on {target}"
+                stages.append(StageSummary(f"{len(stages):032x}", title, "score", "done", 0.3, 300_000_000))
+    return Results(
+        study_name="made-up",
+        study_yaml=_YAML.format(seeds=list(range(1, seeds + 1))),
+        tasks=_TASKS,
+        chains=tuple(chains),
+        scores=tuple(scores),
+        stages=tuple(stages),
+        versions={"isthmus": "0.1.0", "torch": "2.13.0", "transformers": "5.1.0", "python": "3.11.2"},
+        machine="2 cores, 8 GB of memory, Linux x86-64",
+        command="isthmus run made-up.yaml --store store",
+        model_notes=(
+            "embedded was trained contrastively on supervised pairs: weak evidence for claims about XLM-R.",
+            "Made-up figures: this report shows its own shape and nothing else.",
+        ),
+    )
+
+
+def half_finished_study() -> Results:
+    """The same, stopped: a stage failed, what builds on it waits, and one chain lacks some languages."""
+    whole = made_up_study(seeds=1)
+    lost = Chain(MODEL, "paraphrase", "intents", 1)
+    partial = Chain(MODEL, "slots", "intents", 1)
+    kept = tuple(
+        score
+        for score in whole.scores
+        if score.chain != lost and not (score.chain == partial and score.language in ("th", "sw"))
+    )
+    failed = next(stage for stage in whole.stages if "paraphrase > intents" in stage.title)
+    changed = {
+        failed.title: replace(
+            failed, status="failed", error="Out of memory: 1.2 GB more were needed; lower batch_size.", curve=()
+        ),
+        "predict embedded > paraphrase on intents, 31 languages": None,
+    }
+    stages = []
+    for stage in whole.stages:
+        if stage.title in changed:
+            stage = changed[stage.title] or replace(stage, status="waiting", seconds=0, peak_memory=0)
+        stages.append(stage)
+    return replace(whole, study_name="half-finished", scores=kept, stages=tuple(stages))
+
+
+_TASKS = (
+    TaskFacts("intents", "sequence", "what a person asks a voice assistant to do", "annotated", "", "Apache-2.0", "en"),
+    TaskFacts("emoji-names", "bitext", "names of emoji, to English", "annotated", "", "Unicode-3.0", None),
+    TaskFacts("slots", "tagging", "names in requests to a voice assistant", "annotated", "", "Apache-2.0", "en"),
+    TaskFacts(
+        "paraphrase",
+        "pair",
+        "do two names mean the same emoji?",
+        "derived",
+        "Two names of one emoji are a pair.",
+        "Unicode-3.0",
+        "en",
+    ),
+    TaskFacts(
+        "intent-pairs",
+        "pair",
+        "do two requests ask the same?",
+        "derived",
+        "Requests of one intent are a pair.",
+        "Apache-2.0",
+        "en",
+    ),
+)
+
+_YAML = """name: made-up
+models: embedded
+intermediates: [none, slots, paraphrase, [intent-pairs, slots]]
+targets: [intents, emoji-names]
+seeds: {seeds}
+recipe:
+  epochs: 3
+  learning_rate: 1e-4
+"""
