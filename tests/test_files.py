@@ -129,7 +129,7 @@ def test_tags_have_their_prefixes_even_where_training_lacks_one(folder: Path) ->
 def test_a_task_that_is_only_measured_has_the_labels_of_all_its_files(folder: Path) -> None:
     task = file_task(None, test={"sw": "sw.jsonl", "de": "de.csv"})
     assert (task.train_language, task.labels, task.name) == (None, ("neg", "pos"), "sw")
-    with pytest.raises(DataError, match="There is no file for train/en: did you mean test/"):
+    with pytest.raises(DataError, match="There is no file for train/en: known: test/de, test/sw"):
         task.source.load("train", "en")
 
 

@@ -31,7 +31,9 @@ def model_for(kind: Kind, folder: Path, labels: list[str]) -> Any:
 
 def sequences() -> Any:
     texts = ["the lamp is green", "close the window", "a", "play a slow song in the bedroom before the rain comes"]
-    return to_table(Kind.SEQUENCE, {"id": list("abcd"), "text": texts, "label": ["green", "red", "blue", "red"]}, "test")
+    return to_table(
+        Kind.SEQUENCE, {"id": list("abcd"), "text": texts, "label": ["green", "red", "blue", "red"]}, "test"
+    )
 
 
 def test_a_batch_has_the_same_gradient_however_it_is_split(tiny_model: Path, tokenizer: Any) -> None:
@@ -58,7 +60,9 @@ def test_predictions_come_in_the_order_of_the_rows_whatever_the_batches(
     with torch.inference_mode():
         found = how.predict(model, features, table, COLOURS, Batcher(1, budget))
         alone = [
-            how.predict(model, how.encode(table.slice(row, 1), tokenizer, (), 32), table.slice(row, 1), COLOURS, Batcher(1, 99))
+            how.predict(
+                model, how.encode(table.slice(row, 1), tokenizer, (), 32), table.slice(row, 1), COLOURS, Batcher(1, 99)
+            )
             for row in range(4)
         ]
     assert [prediction.value for prediction in found] == [one[0].value for one in alone]
@@ -89,7 +93,9 @@ def test_windows_hold_every_word_once_in_order_and_never_too_much(sentence: list
 
 
 @settings(deadline=None, max_examples=25)
-@given(st.lists(st.lists(st.sampled_from(["lamp", "the", "x" * 90, "\u200b", " ", "grün", "🙂"]), max_size=50), min_size=1))
+@given(
+    st.lists(st.lists(st.sampled_from(["lamp", "the", "x" * 90, "\u200b", " ", "grün", "🙂"]), max_size=50), min_size=1)
+)
 def test_every_word_gets_exactly_one_tag(tiny_model: Path, tokenizer: Any, sentences: list[list[str]]) -> None:
     how = method(Kind.TAGGING)
     tags = [["O"] * len(sentence) for sentence in sentences]
@@ -114,7 +120,11 @@ def test_only_the_first_piece_of_a_word_carries_its_tag(tokenizer: Any) -> None:
 
 
 def bitext() -> Any:
-    columns = {"id": ["a", "b", "c"], "source": ["ein Boot", "die Lampe", "taa"], "target": ["a boat", "the lamp", "a boat"]}
+    columns = {
+        "id": ["a", "b", "c"],
+        "source": ["ein Boot", "die Lampe", "taa"],
+        "target": ["a boat", "the lamp", "a boat"],
+    }
     return to_table(Kind.BITEXT, columns, "test")
 
 

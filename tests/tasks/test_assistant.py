@@ -128,6 +128,7 @@ def test_a_test_split_is_large_varied_and_fair_from_its_first_rows_on(language: 
 def test_sentences_are_clean_and_their_spans_lie_on_words(language: str) -> None:
     for row in utterances("test", language):
         assert not re.search(r"[{}\[\]<>|\\]|\s\s| [%,]|[?!]\w", row.text), row
+        assert not re.search(r"(^| )(\S+) \2( |$)", row.text), row
         for span in row.spans:
             inside = row.text[span.start : span.end]
             assert inside and inside == inside.strip(), row

@@ -30,7 +30,9 @@ def table() -> Any:
     return to_table(Kind.SEQUENCE, {"id": list(map(str, range(10))), "text": SENTENCES, "label": labels}, "test")
 
 
-def prepare(folder: Path, recipe: Recipe = RECIPE, trimmed: bool = True, seed: int = 1) -> tuple[Training, Any, list[int] | None]:
+def prepare(
+    folder: Path, recipe: Recipe = RECIPE, trimmed: bool = True, seed: int = 1
+) -> tuple[Training, Any, list[int] | None]:
     how, tokenizer = method(Kind.SEQUENCE), load_tokenizer(folder)
     model: Any = load_model(folder, how.auto_class, LABELS, fresh_head=True, seed=seed)
     features = how.encode(table(), tokenizer, LABELS, recipe.max_length)
@@ -85,7 +87,9 @@ def test_a_run_stopped_after_any_step_and_resumed_has_the_same_weights_bit_for_b
         assert torch.equal(value, weights(resumed)[name]), name
 
 
-def test_only_the_newest_checkpoint_is_kept_and_an_unreadable_one_is_passed_over(tiny_model: Path, tmp_path: Path) -> None:
+def test_only_the_newest_checkpoint_is_kept_and_an_unreadable_one_is_passed_over(
+    tiny_model: Path, tmp_path: Path
+) -> None:
     training, optimizer, _ = prepare(tiny_model)
     for step in (1, 2):
         checkpoint.save(tmp_path, step, training.model, optimizer, [])

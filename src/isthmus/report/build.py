@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from isthmus.disk import write_atomic
 from isthmus.report import plots, words
+from isthmus.report.compare import facts
 from isthmus.report.findings import Average, Comparison, Effect, GroupEffect, LanguageEffect, Summary
 from isthmus.report.summary import summarise
 from isthmus.results import Results, StageSummary
@@ -49,6 +50,15 @@ class TargetSection:
     lines: tuple[LanguageLine, ...]
     resources: tuple[GroupLine, ...]
     families: tuple[GroupLine, ...]
+
+
+@dataclass(frozen=True)
+class AverageTable:
+    """Means over targets with one model; ``columns`` says what each column is of."""
+
+    model: str
+    columns: tuple[Average, ...]
+    lines: tuple[tuple[str, tuple[Average | None, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -98,6 +108,7 @@ def page(summary: Summary) -> str:
     )
     for name in ("number", "signed", "span", "points", "listing", "count", "intermediate", "duration", "memory"):
         environment.filters[name] = getattr(words, name)
+    environment.filters["language"] = lambda tag: facts(tag).name
     environment.filters["sentence"] = _sentence
     curves, without = _curves(summary.stages)
     return environment.get_template("report.html").render(
@@ -140,12 +151,16 @@ def _sections(summary: Summary) -> tuple[TargetSection, ...]:
     return tuple(sections)
 
 
-def _averages(averages: Sequence[Average]) -> list[list[Average]]:
-    """A line for each intermediate task, a column for each set of targets."""
-    lines: dict[tuple[str, str], list[Average]] = {}
-    for average in averages:
-        lines.setdefault((average.model, average.intermediate), []).append(average)
-    return list(lines.values())
+def _averages(averages: Sequence[Average]) -> list[AverageTable]:
+    """A table for each model: a line for each intermediate task, a column for each set of targets."""
+    tables = []
+    for model in dict.fromkeys(average.model for average in averages):
+        mine = {(average.intermediate, average.name): average for average in averages if average.model == model}
+        columns = tuple({average.name: average for average in reversed(mine.values())}.values())[::-1]
+        names = dict.fromkeys(intermediate for intermediate, _ in mine)
+        lines = {name: tuple(mine.get((name, column.name)) for column in columns) for name in names}
+        tables.append(AverageTable(model, columns, tuple(lines.items())))
+    return tables
 
 
 def _overview(name: str, heading: str, cells: Sequence[Comparison]) -> "Markup":

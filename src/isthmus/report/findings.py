@@ -184,7 +184,3 @@ class Summary:
     def peak_memory(self) -> int:
         """Bytes, of the stage that took most."""
         return max((stage.peak_memory for stage in self.stages), default=0)
-
-    def training_language(self, target: str) -> str | None:
-        """The tag of the language that ``target`` is trained in, None for a task that is only ever measured."""
-        return next((task.train_language for task in self.tasks if task.name == target), None)

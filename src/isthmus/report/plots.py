@@ -100,8 +100,8 @@ def dot_plot(name: str, title: str, rows: Sequence[Row], axis: tuple[float, floa
 
 def curves(name: str, title: str, runs: Sequence[Sequence[CurvePoint]], most: float) -> str:
     """The training losses of runs that differ in their seed, on one axis from zero to ``most``."""
-    left, right, top, bottom = 30.0, 192.0, 8.0, 80.0
-    canvas = _Canvas(200, 102)
+    left, right, top, bottom = 26.0, 152.0, 8.0, 70.0
+    canvas = _Canvas(160, 92)
     last = max([point.step for run in runs for point in run], default=1)
     canvas.line([left, right], [bottom, bottom], _LINE, 0.8)
     for place, run in enumerate(runs):
@@ -208,10 +208,7 @@ def _svg(figure: "Figure", name: str, title: str, width: float, height: float) -
     for colour, variable in _VARIABLES.items():
         body = body.replace(colour, f"var(--{variable})")
     body = re.sub(r"\n\s*", "\n", body)
-    return (
-        f'<svg viewBox="0 0 {width:g} {height:g}" style="max-width: {width:g}px" role="img" '
-        f'aria-label="{escape(title)}" class="plot">{body}</svg>'
-    )
+    return f'<svg class="plot" viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(title)}">{body}</svg>'
 
 
 def _own_ids(body: str, name: str) -> str:

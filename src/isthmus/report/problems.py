@@ -49,11 +49,9 @@ def _missing(results: Results, unscored: Sequence[Chain]) -> Iterator[Problem]:
         if (model, target) not in baselines:
             text = "the study has no chain without an intermediate task: add `none` to its intermediates"
             yield Problem("missing", f"{target} with {model}", text)
-    statuses = Counter(stage.status for stage in results.stages)
-    for status in ("waiting", "skipped"):
-        if statuses[status]:
-            was = "was" if statuses[status] == 1 else "were"
-            yield Problem("missing", count(statuses[status], "stage"), f"{was} not run ({status})")
+    statuses = Counter(stage.status for stage in results.stages if stage.status not in ("done", "failed"))
+    for status, how_many in statuses.items():
+        yield Problem("missing", count(how_many, "stage"), f"without a result: {status}")
 
 
 def _name(chain: Chain) -> str:

@@ -1,16 +1,18 @@
 """The answer of a study as one typed, pure piece of data: `summarise` makes it, everything else renders it."""
 
+from rich.console import RenderableType
+
 from isthmus.report.boards import Board, boards, usable
 from isthmus.report.compare import compare, facts
 from isthmus.report.export import to_json
 from isthmus.report.findings import ScoreRow, ScoreTable, Summary
 from isthmus.report.problems import problems
 from isthmus.report.sentences import caveats, details, headline
-from isthmus.report.terminal import render_terminal
+from isthmus.report.terminal import render_tables, render_terminal
 from isthmus.results import Results
 from isthmus.stats.intervals import RESAMPLES
 
-__all__ = ["Summary", "render_terminal", "summarise", "to_json"]
+__all__ = ["Summary", "render_scores", "render_terminal", "summarise", "to_json"]
 
 
 def summarise(results: Results, resamples: int = RESAMPLES) -> Summary:
@@ -48,6 +50,11 @@ def summarise(results: Results, resamples: int = RESAMPLES) -> Summary:
         machine=results.machine,
         versions=tuple(results.versions.items()),
     )
+
+
+def render_scores(results: Results) -> RenderableType:
+    """The scores alone, for the terminal: what there is to show of a model that is compared with nothing."""
+    return render_tables([_table(board) for board in boards(results)])
 
 
 def _table(board: Board) -> ScoreTable:

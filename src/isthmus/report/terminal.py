@@ -1,13 +1,14 @@
 """The answer in a terminal of 80 columns, with or without colour."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from isthmus.report.findings import Comparison, Direction, Effect, Problem, Summary
-from isthmus.report.words import MARKS, count, duration, intermediate, memory, points, signed
+from isthmus.report.findings import Comparison, Direction, Effect, Problem, ScoreTable, Summary
+from isthmus.report.words import MARKS, count, duration, intermediate, memory, number, points, signed
+from isthmus.spec import NONE
 
 _STYLES: dict[Direction, str] = {"up": "bold blue", "down": "bold yellow", "unclear": ""}
 #: Columns of gains that fit beside the name of a language.
@@ -18,6 +19,30 @@ _LEGEND = "Points gained over no intermediate task, 95% intervals; ▲ gain and 
 def render_terminal(summary: Summary) -> RenderableType:
     """The headline, the gain matrix, the gains by language, and what went wrong."""
     return Group(*_parts(summary))
+
+
+def render_tables(tables: Sequence[ScoreTable]) -> RenderableType:
+    """Scores without any comparison: a table for each model, target and metric, with the mean of the languages."""
+    return Group(*[part for table in tables for part in (_scores(table), Text())][:-1])
+
+
+def _scores(scores: ScoreTable) -> Table:
+    title = Text(f"{scores.target} with {scores.model}, {scores.metric}")
+    table = Table(title=title, title_style="bold", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table.add_column("language", overflow="fold")
+    for name in scores.columns:
+        table.add_column(Text("score" if scores.columns == (NONE,) else intermediate(name)), justify="right")
+    mean = "mean" if all(not row.training for row in scores.rows) else "mean, zero-shot"
+    if scores.covered:
+        name = f"{mean} ({count(len(scores.covered), 'language')})"
+        table.add_row(Text(name, style="bold"), *(_score(value) for value in scores.means))
+    for row in scores.rows:
+        table.add_row(Text(f"{row.name} (trained)" if row.training else row.name), *map(_score, row.values))
+    return table
+
+
+def _score(value: float | None) -> Text:
+    return Text("none" if value is None else number(value))
 
 
 def _parts(summary: Summary) -> Iterator[RenderableType]:
@@ -56,7 +81,8 @@ def _matrix(summary: Summary) -> Table:
     table = Table(title="Gains", title_style="bold", title_justify="left", box=None, padding=(0, 1, 0, 0))
     table.add_column("first", overflow="fold")
     table.add_column("target", overflow="fold")
-    table.add_column("trained in", justify="right", no_wrap=True)
+    trained_in = {cell.training.name for cell in summary.comparisons if cell.training}
+    table.add_column(trained_in.pop() if len(trained_in) == 1 else "trained in", justify="right", no_wrap=True)
     table.add_column("zero-shot", justify="right", no_wrap=True)
     table.add_column("over", justify="right", no_wrap=True)
     for cell in summary.comparisons:

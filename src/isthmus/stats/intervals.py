@@ -259,6 +259,8 @@ def resample(
     """
     import pyarrow as pa
 
+    if not splits:
+        return []
     for chains, name in zip(splits, names, strict=True):
         _check(chains, name)
     everything = pa.array(chain.from_iterable(chains[0].groups for chains in splits)).dictionary_encode()

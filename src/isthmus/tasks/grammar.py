@@ -26,6 +26,8 @@ _FILES: Mapping[str, str] = {"gsw": "de-CH", "yue": "zh-HK"}
 _MARKUP = re.compile(r"[{}\[\]<>|\\]")
 #: A question mark inside a word or a hyphen cut off from the next: slips in a few templates of the package.
 _SLIP = re.compile(r"[?!]\w|\w- \w")
+#: The same word twice, where two optional parts meet ("are the the lights on").
+_DOUBLED = re.compile(r"(?<!\S)(\S+) \1(?!\S)", re.IGNORECASE)
 #: Spaces before these are an artefact of joining optional parts.
 _CLOSING = (" %", " ,", " .", " °")
 _DEEPEST = 40
@@ -121,7 +123,7 @@ class Grammar:
     def expand(
         self, template: Template, values: SlotValues, rng: random.Random, fixed: Mapping[str, Filler] | None = None
     ) -> Utterance | None:
-        """A random sentence of ``template``, or None where one of its references leads nowhere.
+        """A random sentence of ``template``; None where a reference leads nowhere or the result is malformed.
 
         ``values`` fill the slots that the package leaves open; ``fixed`` says what fills a slot instead.
         """
@@ -131,7 +133,7 @@ class Grammar:
         except _Unfinished:
             return None
         text, spans = _join(pieces)
-        broken = not text or _MARKUP.search(text) or _SLIP.search(text)
+        broken = not text or any(pattern.search(text) for pattern in (_MARKUP, _SLIP, _DOUBLED))
         return None if broken else Utterance(text, template, spans)
 
     def parse(self, text: str) -> Any:
