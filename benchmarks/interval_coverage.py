@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from isthmus.evaluate.metrics import metric
 from isthmus.results import Statistics
-from isthmus.stats.intervals import mean_gain
+from isthmus.stats.intervals import Gain, SeedVariance, interval, mean_gain, paired, resample
 
 Floats = NDArray[np.float64]
 REDUCE = metric("accuracy").reduce
@@ -35,6 +35,7 @@ class Setting:
     seed_spread: float = 0.0  # of the gain, on the logit scale
     accuracy: float = 0.6
     gain: float = 0.3  # logit
+    one_of: bool = False  # the gain of one of the languages, with what the others tell of the seeds
 
 
 def sigmoid(x: Floats) -> Floats:
@@ -60,8 +61,22 @@ def draw(setting: Setting, generator: np.random.Generator) -> tuple[Floats, Floa
 
 
 def ours(with_: Floats, without: Floats, setting: Setting, seed: int) -> tuple[float, float]:
-    found = mean_gain(statistics(with_, setting), statistics(without, setting), REDUCE, resamples=1000, seed=seed).gain
+    above, below = statistics(with_, setting), statistics(without, setting)
+    found = (
+        one_of(above, below, seed)
+        if setting.one_of
+        else mean_gain(above, below, REDUCE, resamples=1000, seed=seed).gain
+    )
     return found.low, found.high
+
+
+def one_of(with_: dict[str, list[Statistics]], without: dict[str, list[Statistics]], seed: int) -> Gain:
+    """As the report does by language."""
+    splits = [[*with_[language], *without[language]] for language in with_]
+    samples = resample(splits, [REDUCE] * len(splits), list(with_), resamples=1000, seed=seed)
+    seeds = len(with_["0"])
+    members = [paired(sample, range(seeds), range(seeds, 2 * seeds), range(seeds)) for sample in samples]
+    return interval(members[0], seeds=SeedVariance.of(members))
 
 
 def statistics(right: Floats, setting: Setting) -> dict[str, list[Statistics]]:
@@ -83,10 +98,10 @@ def percentile(with_: Floats, without: Floats, setting: Setting, seed: int) -> t
     even = np.full(setting.groups, 1 / setting.groups)
     seeds = generator.multinomial(setting.seeds, np.full(setting.seeds, 1 / setting.seeds), 1000) / setting.seeds
     weights = None
-    for language in difference:
+    for language in difference[:1] if setting.one_of else difference:
         if weights is None or not setting.parallel:
             weights = generator.multinomial(setting.groups, even, 1000) / setting.groups
-        draws += np.einsum("bs,sg,bg->b", seeds, language, weights) / setting.languages
+        draws += np.einsum("bs,sg,bg->b", seeds, language, weights) / (1 if setting.one_of else setting.languages)
     low, high = np.percentile(draws, [2.5, 97.5])
     return float(low), float(high)
 
@@ -104,6 +119,8 @@ SETTINGS = [
     Setting("3 seeds, far apart", 3, 300, seed_spread=0.3),
     Setting("5 seeds, far apart", 5, 300, seed_spread=0.3),
     Setting("3 seeds, alike", 3, 300),
+    Setting("2 seeds, one of 20 languages", 2, 60, languages=20, seed_spread=0.1, one_of=True),
+    Setting("3 seeds, one of 20 languages", 3, 60, languages=20, seed_spread=0.1, one_of=True),
     Setting("3 seeds, 20 languages x 60", 3, 60, languages=20, seed_spread=0.1),
 ]
 

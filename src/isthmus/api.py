@@ -19,11 +19,11 @@ from isthmus.collect import collect
 from isthmus.disk import plainly, write_atomic
 from isthmus.engines.local import LocalEngine
 from isthmus.errors import SpecError, nearest
-from isthmus.facts import facts_of
+from isthmus.facts import facts_of, file_tasks
 from isthmus.plan import Goal, Plan, plan
 from isthmus.results import Results
 from isthmus.run import Walk, Watcher, run_plan, states_of
-from isthmus.spec import Study
+from isthmus.spec import File, Files, Study
 from isthmus.stage import Settings
 from isthmus.store import Store
 from isthmus.study_file import parse_study, read_study
@@ -59,14 +59,19 @@ def load_study(name: str, changes: tuple[str, ...] = ()) -> Study:
     Raises:
         SpecError: there is neither, or it is not a valid study (names the line and the field).
     """
-    path = Path(name)
-    if path.exists() or path.suffix in (".yaml", ".yml"):
+    path, known = Path(name), built_in_studies()
+    if path.suffix in (".yaml", ".yml") or (path.is_file() and name not in known):
         return read_study(path, changes)
-    folder = files("isthmus") / "studies"
-    known = {item.name.removesuffix(".yaml"): item for item in folder.iterdir() if item.name.endswith(".yaml")}
     if name not in known:
         raise SpecError(f"There is no study file {name}, and no built-in study of that name: {nearest(name, known)}")
-    return parse_study(known[name].read_text(encoding="utf-8"), f"built-in study {name}", changes)
+    text = (files("isthmus") / "studies" / f"{name}.yaml").read_text(encoding="utf-8")
+    return parse_study(text, f"built-in study {name}", changes)
+
+
+def built_in_studies() -> tuple[str, ...]:
+    """The names of the studies that come with Isthmus."""
+    names = [item.name for item in (files("isthmus") / "studies").iterdir()]
+    return tuple(sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml")))
 
 
 def make_plan(
@@ -78,7 +83,7 @@ def make_plan(
 ) -> Plan:
     """The stages that answer ``study``. Loads the rows of its tasks into ``store`` when they are not there yet."""
     with plainly(store.root):
-        return plan(study, facts_of(study, store, notify, tasks), goal)
+        return plan(study, facts_of(study, store, notify, tasks, goal), goal)
 
 
 def walk(planned: Plan, store: Store, resources: Resources, watcher: Watcher) -> Walk:
@@ -127,8 +132,22 @@ def study_yaml(study: Study) -> str:
 
 
 def keep_study(study: Study, store: Store) -> Path:
-    """Write the study into its folder of the store, for `status` and `report`; returns the folder."""
+    """Write the study into its folder of the store, for `status` and `report`; returns the folder.
+
+    Files that are tasks are kept with their whole paths, so that these commands find them from any folder.
+    """
+    whole = study.model_copy(update={"files": {name: _absolute(own) for name, own in file_tasks(study).items()}})
     folder = store.study_folder(study.name)
     with plainly(store.root):
-        write_atomic(folder / "study.yaml", study_yaml(study).encode())
+        write_atomic(folder / "study.yaml", study_yaml(whole).encode())
     return folder
+
+
+def _absolute(own: Files) -> Files:
+    def place(file: File) -> File:
+        if isinstance(file, str):
+            return str(Path(file).absolute())
+        return str(Path(file[0]).absolute()), str(Path(file[1]).absolute())
+
+    test = {language: place(file) for language, file in own.test.items()}
+    return own.model_copy(update={"train": None if own.train is None else place(own.train), "test": test})

@@ -1,6 +1,7 @@
 """The command line. Nothing heavy is imported before a command needs it."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,16 +29,36 @@ def _task_names(incomplete: str) -> list[str]:
     return [name for name in tasks() if name.startswith(incomplete)]
 
 
+def _study_names(incomplete: str) -> list[str]:
+    from isthmus.api import built_in_studies
+
+    return [name for name in built_in_studies() if name.startswith(incomplete)]
+
+
 StoreOption = Annotated[Path, typer.Option("--store", envvar="ISTHMUS_STORE", help="The folder of finished stages.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts, and no progress.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Stages to run at once; decided by the machine if not given.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Changes = Annotated[list[str] | None, typer.Option("--set", help="Change a field, such as recipe.epochs=2.")]
-StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A YAML file, or a built-in study: quickstart.")]
-Tasks = Annotated[
-    list[str], typer.Option("--task", help="The task to measure; may be repeated.", autocompletion=_task_names)
+StudyArgument = Annotated[
+    str,
+    typer.Argument(metavar="STUDY", help="A YAML file, or a built-in study: quickstart.", autocompletion=_study_names),
 ]
+Tasks = Annotated[
+    list[str],
+    typer.Option(
+        "--task",
+        help="The task to measure: a name, a file (in English), or de=de.csv,sw=sw.csv. May be repeated.",
+        autocompletion=_task_names,
+    ),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--columns", help="Where files of your own have what: text=review,label=stars. Guessed if not given."),
+]
+Keys = Annotated[bool, typer.Option("--keys", help="Show the key of every stage: the name of its folder.")]
+AllStages = Annotated[bool, typer.Option("--all", help="List every stage, however many there are.")]
 Languages = Annotated[str, typer.Option(help="Tags such as de,sw, or a selector such as low-resource.")]
 Every = Annotated[float, typer.Option("--checkpoint-every", min=0, help="Seconds between checkpoints in training.")]
 
@@ -68,33 +89,47 @@ def run_study(
     as_json: JsonOption = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run a study: train, measure, print the gains, write the report. Skips what is finished."""
+    """Run a study, print the gains and write the report.
+
+    Finished stages are not run again; Ctrl-C is safe, and the same command goes on.
+    """
     from isthmus import commands
 
     resources = commands.resources(workers, device, checkpoint_every)
-    commands.run_study(study, store, tuple(changes or ()), resources, as_json, quiet)
+    commands.run_study(study, tuple(changes or ()), commands.Run(store, resources, as_json, as_json or quiet))
 
 
 @app.command("plan")
 def plan_study(
-    study: StudyArgument, store: StoreOption = DEFAULT_STORE, changes: Changes = None, as_json: JsonOption = False
+    study: StudyArgument,
+    store: StoreOption = DEFAULT_STORE,
+    changes: Changes = None,
+    keys: Keys = False,
+    all_stages: AllStages = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Show what a study would run: its stages, which are finished, what the rest will cost."""
-    from isthmus import commands
+    """Show what a study would run, and what it will cost."""
+    from isthmus import views
 
-    commands.show_plan(study, store, tuple(changes or ()), as_json)
+    views.show_plan(study, tuple(changes or ()), store, as_json, keys, all_stages)
 
 
 @app.command()
 def train(
-    target: Annotated[str, typer.Option(help="The task to train on last.", autocompletion=_task_names)],
+    target: Annotated[
+        str, typer.Option(help="The task to train on last: a name, or a file.", autocompletion=_task_names)
+    ],
     model: Annotated[
         str, typer.Option(help="`embedded`, a model folder, or a hub id, optionally @revision.")
     ] = "embedded",
     intermediate: Annotated[
         list[str] | None,
-        typer.Option(help="Train on this task first; repeat for several in a row.", autocompletion=_task_names),
+        typer.Option(help="Train on this task or file first; repeat for several.", autocompletion=_task_names),
     ] = None,
+    test: Annotated[
+        list[str] | None, typer.Option(help="Measure on these files: de=de.csv,sw=sw.csv (target: a file).")
+    ] = None,
+    columns: Columns = None,
     seed: Annotated[int, typer.Option(help="Fixes the data order, the fresh head and the dropout.")] = 1,
     output: Annotated[Path | None, typer.Option(help="Copy the trained model folder here.")] = None,
     store: StoreOption = DEFAULT_STORE,
@@ -105,12 +140,16 @@ def train(
     as_json: JsonOption = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a model on intermediate tasks, then on a target task; ends in a Hugging Face folder."""
+    """Train on intermediate tasks, then on a target.
+
+    Ends in a Hugging Face folder; measures it too where --test names files.
+    """
     from isthmus import commands
 
     resources = commands.resources(workers, device, checkpoint_every)
-    fields = commands.train_fields(model, intermediate or [], target, seed)
-    commands.train(fields, store, tuple(changes or ()), output, resources, as_json, quiet)
+    fields = commands.train_fields(model, intermediate or [], target, seed, test or [], columns or [])
+    run = commands.Run(store, resources, as_json, as_json or quiet)
+    commands.train(fields, tuple(changes or ()), output, run)
 
 
 @app.command()
@@ -118,6 +157,7 @@ def evaluate(
     model: Annotated[str, typer.Argument(help="A trained model folder, `embedded`, or a hub id.")],
     task: Tasks,
     languages: Languages = "all",
+    columns: Columns = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Measure on at most this many rows a language.")] = None,
     store: StoreOption = DEFAULT_STORE,
     workers: Workers = None,
@@ -125,12 +165,12 @@ def evaluate(
     as_json: JsonOption = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure a model as it is on tasks, in every language that they have."""
+    """Measure a model as it is, in every language."""
     from isthmus import commands
 
     fields = {"name": "evaluate", "models": [model], "targets": task, "languages": languages.split(",")}
-    resources = commands.resources(workers, device, 60.0)
-    commands.evaluate({**fields, "test_examples": limit}, store, resources, as_json, quiet)
+    run = commands.Run(store, commands.resources(workers, device, 60.0), as_json, as_json or quiet)
+    commands.evaluate({**fields, "test_examples": limit}, columns or [], run)
 
 
 @app.command()
@@ -139,12 +179,14 @@ def status(
         str | None, typer.Argument(metavar="STUDY", help="A study; all in the store if not given.")
     ] = None,
     store: StoreOption = DEFAULT_STORE,
+    keys: Keys = False,
+    all_stages: AllStages = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how far studies are: what is finished, running, failed or waiting."""
-    from isthmus import commands
+    """Show how far studies are."""
+    from isthmus import views
 
-    commands.show_status(study, store, as_json)
+    views.show_status(study, store, as_json, keys, all_stages)
 
 
 @app.command()
@@ -153,9 +195,9 @@ def tasks(
     as_json: JsonOption = False,
 ) -> None:
     """List the tasks, or show one."""
-    from isthmus import commands
+    from isthmus import views
 
-    commands.show_tasks(name, as_json)
+    views.show_tasks(name, as_json)
 
 
 @app.command()
@@ -167,10 +209,10 @@ def report(
     output: Annotated[Path | None, typer.Option(help="Write the page here instead of into the store.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a study's report from what is finished, and print its answer."""
-    from isthmus import commands
+    """Write a study's report, and print its answer."""
+    from isthmus import views
 
-    commands.write_report(study, store, output, as_json)
+    views.write_report(study, store, output, as_json)
 
 
 @stage_app.command("run")
@@ -187,33 +229,34 @@ def stage_run(
 @store_app.command("verify")
 def store_verify(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
     """Read every file of every finished stage; set damaged stages aside, to be made anew by the next run."""
-    from isthmus import commands
+    from isthmus import views
 
-    raise typer.Exit(commands.verify(store, as_json))
+    raise typer.Exit(views.verify(store, as_json))
 
 
 def main() -> None:
-    """Run the command line; every IsthmusError becomes its one sentence."""
+    """Run the command line; every error that a person can mend becomes its one sentence."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]  # welcome anywhere on the line
     debug = len(arguments) < len(sys.argv) - 1
     try:
-        code = app(arguments, standalone_mode=False)
+        code = app(arguments, prog_name="isthmus", standalone_mode=False)
+        sys.stdout.flush()
     except IsthmusError as error:
         if debug:
             raise
         _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        _fail("Interrupted. Everything finished is kept; the same command goes on.", 130)
-    except BrokenPipeError:
-        sys.stderr.close()
+        _fail("Interrupted. Everything finished is kept; to go on, run the same command again.", 130)
+    except BrokenPipeError:  # the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except Exception as error:
         if isinstance(error, _click_exception()):
-            error.show()
-            sys.exit(error.exit_code)
+            _usage_error(error)
         if debug:
             raise
-        _fail(f"Isthmus failed ({type(error).__name__}: {error}). Add --debug for the traceback.", 1)
+        sentence = " ".join(f"{type(error).__name__}: {error}".split())
+        _fail(f"Isthmus failed ({sentence}). Add --debug for the traceback.", 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -222,9 +265,18 @@ def _click_exception() -> Any:
     return typer.BadParameter.__mro__[2]
 
 
-def _fail(sentence: str, code: int) -> None:
+def _usage_error(error: Any) -> None:
+    """A command line that cannot be read: what click says of it, or the same as JSON."""
     if "--json" in sys.argv:
-        print(json.dumps({"error": sentence}))
+        _fail(error.format_message(), error.exit_code)
+    error.show()
+    sys.exit(error.exit_code)
+
+
+def _fail(sentence: str, code: int) -> None:
+    """Say what is wrong, and leave with ``code``."""
+    if "--json" in sys.argv:
+        print(json.dumps({"error": sentence}, ensure_ascii=False))
     else:
         from rich.console import Console
         from rich.text import Text

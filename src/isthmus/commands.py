@@ -1,197 +1,251 @@
-"""What the commands do, once their arguments are read. Results go to standard output, the rest to standard error."""
+"""The commands that run stages, once their arguments are read: run, train, evaluate.
+
+Results go to standard output, the rest to standard error.
+"""
 
 import json
+import shlex
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import typer
 from pydantic import ValidationError
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from isthmus import api
 from isthmus.api import Resources
 from isthmus.collect import collect
 from isthmus.cost import estimates
-from isthmus.disk import plainly
-from isthmus.errors import IsthmusError, SpecError, StageFailed, StoreError
-from isthmus.plan import Goal, Plan
-from isthmus.progress import watcher_for
+from isthmus.errors import IsthmusError, ResourceError, SpecError, StageFailed
+from isthmus.facts import is_file
+from isthmus.plan import Plan
+from isthmus.progress import shows_bars, watcher_for
 from isthmus.results import Results
-from isthmus.run import State, Walk, states_of
+from isthmus.run import State, Walk, Watcher
 from isthmus.spec import NONE, Study, first_problem
 from isthmus.store import Store
-from isthmus.study_file import apply_changes, read_study
+from isthmus.study_file import apply_changes
+from isthmus.tasks.core import Task
+from isthmus.views import answer, build_page, output, planned_for, print_json, writing_to
 
 _INTERRUPTED = 130
 
 
+@dataclass(frozen=True)
+class Run:
+    """How a command runs stages, and how it tells of them."""
+
+    store: Path
+    how: Resources
+    as_json: bool
+    quiet: bool  # no progress
+
+
 def resources(workers: int | None, device: str, checkpoint_seconds: float) -> Resources:
-    """The resources that the options ask for."""
+    """The resources that the options ask for. Raises SpecError or ResourceError for a device that there is not."""
     if device not in ("auto", "cpu", "cuda"):
         raise SpecError(f"--device is auto, cpu or cuda, not {device!r}.")
+    if device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise ResourceError("--device cuda: PyTorch finds no CUDA device on this machine; leave --device out.")
     return Resources(workers, device, checkpoint_seconds)
 
 
-def output() -> Console:
-    """Standard output: plain where it is not a terminal, or NO_COLOR is set."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-
-
-def run_study(
-    name: str, store_path: Path, changes: tuple[str, ...], how: Resources, as_json: bool, quiet: bool
-) -> None:
+def run_study(name: str, changes: tuple[str, ...], run: Run) -> None:
     """``isthmus run``."""
     study = api.load_study(name, changes)
-    store = Store.open(store_path)
-    planned, walked = _run(study, store, "scores", how, as_json or quiet)
+    store = Store.open(run.store)
+    planned = planned_for(study, store, "scores", run.quiet)
     folder = api.keep_study(study, store)
+    walked = _walk(planned, store, run)
     results = collect(planned, store, walked.states, walked.errors, api.study_yaml(study), _command(name, changes))
     page = folder / "report.html"
     new = walked.finished_here or walked.errors or not page.exists()
     if new:
-        _build(results, page)
-    if not new and not as_json:
+        build_page(results, page)
+    problem = _failure(walked)
+    if run.as_json:
+        more = {"stages_run": len(walked.finished_here), "stages": walked.total}
+        answer(results, page, True, {**more, "error": str(problem)} if problem else more)
+        _leave(problem)
+        return
+    if not new:
         output().print(f"Nothing to do: all {walked.total} stages of {study.name} are finished.")
-    _answer(results, page, as_json, {"stages_run": len(walked.finished_here), "stages": walked.total})
-    _end(walked)
+    answer(results, page, False, {})
+    if problem:
+        raise problem
 
 
 def _command(name: str, changes: tuple[str, ...]) -> str:
-    import shlex
-
     return shlex.join(["isthmus", "run", name, *(part for change in changes for part in ("--set", change))])
 
 
-def _run(study: Study, store: Store, goal: Goal, how: Resources, quiet: bool) -> tuple[Plan, Walk]:
-    """Plan and run; progress goes to standard error."""
-    with _preparing(quiet) as say:
-        planned = api.make_plan(study, store, goal, say)
-    expected = {key: estimate.seconds for key, estimate in estimates(planned, store).items()}
-    return planned, api.walk(planned, store, how, watcher_for(quiet, expected))
+def _walk(planned: Plan, store: Store, run: Run) -> Walk:
+    """Run what is not finished; progress goes to standard error.
 
-
-class _preparing:
-    """Says which rows are being loaded: over and over the same line on a terminal, nothing elsewhere."""
-
-    def __init__(self, quiet: bool) -> None:
-        self._console = Console(stderr=True)
-        self._status = self._console.status("planning") if self._console.is_terminal and not quiet else None
-
-    def __enter__(self) -> Any:
-        if self._status is None:
-            return lambda _: None
-        self._status.start()
-        return lambda text: self._status.update(Text(text)) if self._status else None
-
-    def __exit__(self, *_: object) -> None:
-        if self._status is not None:
-            self._status.stop()
-
-
-def _build(results: Results, page: Path) -> None:
-    from isthmus.report.build import build
-
-    with plainly(page.parent):
-        page.parent.mkdir(parents=True, exist_ok=True)
-        build(results, page)
-
-
-def _answer(results: Results, page: Path, as_json: bool, more: Mapping[str, Any]) -> None:
-    """Print the answer: for people, or as JSON."""
-    from isthmus.report.summary import render_terminal, summarise, to_json
-
-    summary = summarise(results)
-    if as_json:
-        print(json.dumps({**to_json(summary), "report": str(page), **more}, ensure_ascii=False))
-        return
-    console = output()
-    console.print(render_terminal(summary))
-    console.print(f"\nReport: {page}", soft_wrap=True)
-
-
-def _end(walked: Walk) -> None:
-    """Leave with a status that says whether everything is finished."""
-    done = walked.count(State.DONE)
+    Raises:
+        IsthmusError: with the status 130, when the run was interrupted.
+    """
+    if run.quiet:
+        watcher = Watcher()
+    else:
+        costs = estimates(planned, store) if shows_bars() else {}
+        seconds = {key: cost.seconds for key, cost in costs.items()}
+        watcher = watcher_for(seconds, run.how.settle()[0])
+    walked = api.walk(planned, store, run.how, watcher)
     if walked.interrupted:
-        sentence = (
-            f"Interrupted: {done} of {walked.total} stages are finished and kept. The same command goes on from there."
+        done = walked.count(State.DONE)
+        error = IsthmusError(
+            f"Interrupted: {done} of {walked.total} stages are finished, and those under way have saved what they had. "
+            "To go on, run the same command again."
         )
-        error = IsthmusError(sentence)
         error.exit_code = _INTERRUPTED
         raise error
-    if walked.errors:
-        key, reason = next(iter(walked.errors.items()))
-        more = f" ({len(walked.errors)} stages failed, {walked.count(State.SKIPPED)} were skipped.)"
-        raise StageFailed(f"{walked.plan.stages[key].title}: {reason}{more if len(walked.errors) > 1 else ''}")
+    return walked
 
 
-def show_plan(name: str, store_path: Path, changes: tuple[str, ...], as_json: bool) -> None:
-    """``isthmus plan``."""
-    study = api.load_study(name, changes)
-    store = Store.open(store_path)
-    with _preparing(as_json) as say:
-        planned = api.make_plan(study, store, notify=say)
-    states, costs = states_of(planned, store), estimates(planned, store)
-    todo = [key for key, state in states.items() if state is not State.DONE]
-    workers, _ = Resources().settle()
-    seconds = sum(costs[key].seconds for key in todo) / max(1, min(workers, len(todo)))
-    size = sum(costs[key].bytes for key in todo)
-    if as_json:
-        stages = [
-            {
-                "key": key,
-                "title": stage.title,
-                "function": stage.function,
-                "needs": list(stage.inputs.values()),
-                "state": str(states[key]),
-                "seconds": round(costs[key].seconds, 1),
-            }
-            for key, stage in planned.stages.items()
-        ]
-        total = {"chains": len(planned.chains), "to_do": len(todo), "seconds": round(seconds, 1), "bytes": size}
-        print(json.dumps({"study": study.name, **total, "stages": stages}, ensure_ascii=False))
+def _failure(walked: Walk) -> IsthmusError | None:
+    """What kept the run from finishing, in a sentence."""
+    if not walked.errors:
+        return None
+    key, reason = next(iter(walked.errors.items()))
+    more = f" ({len(walked.errors)} stages failed, {walked.count(State.SKIPPED)} were skipped.)"
+    return StageFailed(f"{walked.plan.stages[key].title}: {reason}{more if len(walked.errors) > 1 else ''}")
+
+
+def _leave(problem: IsthmusError | None) -> None:
+    """After JSON that tells of the problem: say it to people too, and leave with its status."""
+    if problem:
+        print(f"Error: {problem}", file=sys.stderr)
+        raise typer.Exit(problem.exit_code)
+
+
+def train_fields(
+    model: str, intermediates: Sequence[str], target: str, seed: int, test: Sequence[str], columns: Sequence[str]
+) -> dict[str, Any]:
+    """The study of one chain. ``test`` are LANGUAGE=FILE and ``columns`` ROLE=COLUMN, of a target that is a file."""
+    before = [list(intermediates)] if intermediates else [NONE]
+    fields = {"name": "train", "models": [model], "intermediates": before, "targets": [target], "seeds": [seed]}
+    if not test and not columns:
+        return fields
+    if not is_file(target):
+        raise SpecError(f"--test and --columns go with a target that is a file; {target} has rows of its own.")
+    files = {"test": _pairs("--test", "LANGUAGE=FILE", test), "columns": _columns(columns)}
+    return {**fields, "files": {target: files}}
+
+
+def train(fields: Mapping[str, Any], changes: tuple[str, ...], copy_to: Path | None, run: Run) -> None:
+    """``isthmus train``; where the study names files to measure on, the scores too."""
+    study = _study(fields, changes)
+    if copy_to is not None and copy_to.exists() and (not copy_to.is_dir() or any(copy_to.iterdir())):
+        raise SpecError(f"--output {copy_to} is there already and not an empty folder: choose another name.")
+    store = Store.open(run.store)
+    measured = any(files.test for files in study.files.values())
+    planned = planned_for(study, store, "scores" if measured else "models", run.quiet)
+    walked = _walk(planned, store, run)
+    if problem := _failure(walked):
+        raise problem
+    key = planned.chains[0].model
+    folder = store.stage_folder(key) / "model"
+    if copy_to is not None:
+        _copy(folder, copy_to)
+        folder = copy_to
+    record = store.record(key)
+    loss = record.result["curve"][-1]["loss"] if record else float("nan")
+    results = collect(planned, store, walked.states, walked.errors, api.study_yaml(study), "isthmus train")
+    if run.as_json:
+        facts = {"model": str(folder), "key": key, "loss": loss, "stages_run": len(walked.finished_here)}
+        print_json({**facts, "tasks": _scores(results)} if measured else facts)
         return
-    console = output()
-    console.print(_stage_table(planned, states, {key: cost.seconds for key, cost in costs.items()}))
-    alone = sum(_length(planned, chain.score or chain.model) for chain in planned.chains)
-    console.print(
-        f"{len(planned.chains)} chains, {len(planned.stages)} stages (run alone, the chains would take {alone}). "
-        f"{len(todo)} to do: about {_duration(seconds)} with {workers} workers, {size / 1e6:.0f} MB of disk."
-    )
-    if NONE not in study.intermediates:
-        console.print(f"There is no baseline: add `{NONE}` to intermediates to see gains.")
+    if measured:
+        _show_scores(results)
+    output().print(f"{planned.stages[key].title}: final loss {loss:.3f}\nModel: {folder}")
 
 
-def _length(planned: Plan, key: str) -> int:
-    """The number of stages from a model to ``key``."""
-    needs = planned.needs(key)
-    return 1 + sum(_length(planned, need) for need in needs)
+def _copy(folder: Path, target: Path) -> None:
+    """Copy a model folder in one step: half a model is never found under the name."""
+    whole = target.absolute()
+    beside = whole.with_name(f".{whole.name}.unfinished")
+    with writing_to(target):
+        shutil.rmtree(beside, ignore_errors=True)
+        try:
+            shutil.copytree(folder, beside)
+            beside.rename(whole)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
 
 
-def _stage_table(planned: Plan, states: Mapping[str, State], seconds: Mapping[str, float]) -> Table:
-    table = Table("state", "stage", "seconds", "key", box=None, pad_edge=False)
-    table.columns[2].justify = "right"
-    colours = {State.DONE: "green", State.FAILED: "red", State.RUNNING: "cyan"}
-    for key, stage in planned.stages.items():
-        state = Text(str(states[key]), style=colours.get(states[key], ""))
-        table.add_row(state, Text(stage.title, overflow="fold"), f"{seconds[key]:.0f}", Text(key, style="dim"))
-    return table
+def measured_task(named: str, columns: Sequence[str]) -> Task | None:
+    """The task that ``--task`` names where that is a file to measure on: FILE (in English) or LANGUAGE=FILE,..."""
+    from isthmus.data.files import file_task
+    from isthmus.tasks.registry import tasks
+
+    if named in tasks() or not is_file(named):
+        return None
+    test = _pairs("--task", "LANGUAGE=FILE", [named]) if "=" in named else {"en": named}
+    return file_task(None, test=test, columns=_columns(columns), name=named)
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+def evaluate(fields: Mapping[str, Any], columns: Sequence[str], run: Run) -> None:
+    """``isthmus evaluate``."""
+    study = _study(fields)
+    own = tuple(task for name in study.targets if (task := measured_task(name, columns)) is not None)
+    if columns and not own:
+        raise SpecError("--columns goes with a --task that is a file; the other tasks have rows of their own.")
+    store = Store.open(run.store)
+    planned = planned_for(study, store, "evaluation", run.quiet, own)
+    _check_labels(planned, store)
+    walked = _walk(planned, store, run)
+    if problem := _failure(walked):
+        raise problem
+    _check_labels(planned, store)
+    results = collect(planned, store, walked.states, walked.errors, api.study_yaml(study), "isthmus evaluate")
+    if run.as_json:
+        print_json({"model": study.models[0], "tasks": _scores(results)})
+    else:
+        _show_scores(results)
 
 
-def train_fields(model: str, intermediates: list[str], target: str, seed: int) -> dict[str, Any]:
-    """The study of one chain."""
-    before = [intermediates] if intermediates else [NONE]
-    return {"name": "train", "models": [model], "intermediates": before, "targets": [target], "seeds": [seed]}
+def _check_labels(planned: Plan, store: Store) -> None:
+    """Refuse a model whose head lacks a label of the task: all its rows would count as wrong.
+
+    Looks at models that are here; one from the hub is here once its stage has run.
+    """
+    for chain in planned.chains:
+        stage = planned.stages[chain.model]
+        folder = Path(stage.hints["folder"]) if "folder" in stage.hints else store.stage_folder(chain.model) / "model"
+        try:
+            head = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("id2label") or {}
+        except (OSError, ValueError):
+            continue
+        task = planned.tasks[chain.chain.target]
+        lacking = [label for label in task.labels if label not in head.values()]
+        if head and lacking:
+            labels = ", ".join(list(map(str, head.values()))[:6]) + (", ..." if len(head) > 6 else "")
+            raise SpecError(
+                f"{chain.chain.model} was not trained on {task.name}: its head tells apart {labels}, and has no label "
+                f"{lacking[0]!r}."
+            )
+
+
+def _scores(results: Results) -> dict[str, dict[str, Any]]:
+    """Metric and scores by task, for scripts."""
+    found: dict[str, dict[str, Any]] = {}
+    for score in results.scores:
+        task = found.setdefault(score.chain.target, {"metric": score.metric, "languages": {}})
+        task["languages"][score.language] = score.value
+    return found
+
+
+def _show_scores(results: Results) -> None:
+    from isthmus.report.summary import render_scores
+
+    output().print(render_scores(results))
 
 
 def _study(fields: Mapping[str, Any], changes: tuple[str, ...] = ()) -> Study:
@@ -201,178 +255,20 @@ def _study(fields: Mapping[str, Any], changes: tuple[str, ...] = ()) -> Study:
         raise SpecError(f"{first_problem(error)}.") from None
 
 
-def train(
-    fields: Mapping[str, Any],
-    store_path: Path,
-    changes: tuple[str, ...],
-    copy_to: Path | None,
-    how: Resources,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """``isthmus train``."""
-    study = _study(fields, changes)
-    if copy_to is not None and copy_to.exists() and (not copy_to.is_dir() or any(copy_to.iterdir())):
-        raise SpecError(f"--output {copy_to} is there already and not an empty folder.")
-    store = Store.open(store_path)
-    planned, walked = _run(study, store, "models", how, as_json or quiet)
-    _end(walked)
-    key = planned.chains[0].model
-    folder = store.stage_folder(key) / "model"
-    if copy_to is not None:
-        with plainly(copy_to):
-            shutil.copytree(folder, copy_to, dirs_exist_ok=True)
-        folder = copy_to
-    record = store.record(key)
-    loss = record.result["curve"][-1]["loss"] if record else float("nan")
-    if as_json:
-        print(json.dumps({"model": str(folder), "key": key, "loss": loss, "stages_run": len(walked.finished_here)}))
-    else:
-        output().print(f"{planned.stages[key].title}: final loss {loss:.3f}\nModel: {folder}")
+def _pairs(option: str, form: str, values: Sequence[str]) -> dict[str, str]:
+    """``a=b,c=d`` as a mapping. Raises SpecError on a part that is no pair, and on a name given twice."""
+    found: dict[str, str] = {}
+    for part in (part.strip() for value in values for part in value.split(",")):
+        name, _, value = (piece.strip() for piece in part.partition("="))
+        if not name or not value:
+            raise SpecError(f"{option} takes {form}, several with commas between, not {part!r}.")
+        if name in found:
+            raise SpecError(f"{option} names {name} twice.")
+        found[name] = value
+    return found
 
 
-def evaluate(fields: Mapping[str, Any], store_path: Path, how: Resources, as_json: bool, quiet: bool) -> None:
-    """``isthmus evaluate``."""
-    study = _study(fields)
-    store = Store.open(store_path)
-    planned, walked = _run(study, store, "evaluation", how, as_json or quiet)
-    _end(walked)
-    results = collect(planned, store, walked.states, walked.errors, api.study_yaml(study), "isthmus evaluate")
-    if as_json:
-        found: dict[str, dict[str, Any]] = {}
-        for score in results.scores:
-            task = found.setdefault(score.chain.target, {"metric": score.metric, "languages": {}})
-            task["languages"][score.language] = score.value
-        print(json.dumps({"model": study.models[0], "tasks": found}, ensure_ascii=False))
-        return
-    from isthmus.report.summary import render_scores
-
-    output().print(render_scores(results))
-
-
-def show_status(name: str | None, store_path: Path, as_json: bool) -> None:
-    """``isthmus status``."""
-    store = _existing(store_path)
-    if name is not None:
-        study = _kept_or_named(name, store)
-        planned = api.make_plan(study, store)
-        states = states_of(planned, store)
-        seconds = {key: float(store.progress(key).get("seconds", 0)) for key in planned.stages}
-        seconds |= {key: record.seconds for key in planned.stages if (record := store.record(key))}
-        if as_json:
-            print(json.dumps({"study": study.name, "stages": {key: str(state) for key, state in states.items()}}))
-        else:
-            output().print(_stage_table(planned, states, seconds))
-        return
-    table = Table("study", "finished", "running", "failed", "waiting", box=None, pad_edge=False)
-    rows = {}
-    for folder in sorted((store.root / "studies").iterdir()):
-        planned = api.make_plan(_kept_or_named(folder.name, store), store)
-        found = list(states_of(planned, store).values())
-        counts = {str(state): found.count(state) for state in (State.DONE, State.RUNNING, State.FAILED, State.WAITING)}
-        rows[folder.name] = counts
-        table.add_row(folder.name, f"{counts['done']} of {len(found)}", *map(str, list(counts.values())[1:]))
-    if as_json:
-        print(json.dumps({"store": str(store.root), "studies": rows}))
-    else:
-        output().print(table if rows else f"No study has been run in {store.root}.")
-
-
-def _existing(path: Path) -> Store:
-    """The store at ``path``, which must be there."""
-    if not (path.expanduser() / "STORE").exists():
-        raise StoreError(f"There is no store at {path}: name one with --store, or run a study first.")
-    return Store.open(path)
-
-
-def _kept_or_named(name: str, store: Store) -> Study:
-    """The study as it was last run in the store, or the file or built-in study of that name."""
-    kept = store.study_folder(name) / "study.yaml"
-    return read_study(kept) if Path(name).suffix not in (".yaml", ".yml") and kept.exists() else api.load_study(name)
-
-
-def write_report(name: str | None, store_path: Path, page: Path | None, as_json: bool) -> None:
-    """``isthmus report``."""
-    store = _existing(store_path)
-    if name is None:
-        kept = sorted((store.root / "studies").glob("*/study.yaml"), key=lambda path: path.stat().st_mtime)
-        if not kept:
-            raise StoreError(f"No study has been run in {store.root}.")
-        name = kept[-1].parent.name
-    study = _kept_or_named(name, store)
-    results = api.results_of(study, store)
-    page = page or store.study_folder(study.name) / "report.html"
-    _build(results, page)
-    _answer(results, page, as_json, {})
-
-
-def show_tasks(name: str | None, as_json: bool) -> None:
-    """``isthmus tasks``."""
-    from isthmus.tasks.registry import task, tasks
-
-    if name is not None:
-        found = task(name)
-        facts = {
-            "name": found.name,
-            "kind": str(found.kind),
-            "description": found.description,
-            "train language": found.train_language or "none: only measured",
-            "languages": ", ".join(found.languages),
-            "metric": found.metric,
-            "labels": ", ".join(found.labels) or "none",
-            "labels are": f"{found.labels_are}. {found.derivation}".strip(),
-            "rows": ", ".join(f"{split} {rows}" for split, rows in found.expected_rows.items()),
-            "licence": found.licence,
-            "homepage": found.homepage,
-            "citation": found.citation,
-        }
-        if as_json:
-            print(json.dumps(facts, ensure_ascii=False))
-            return
-        grid = Table.grid(padding=(0, 2))
-        for field, value in facts.items():
-            grid.add_row(Text(field, style="bold"), Text(value))
-        output().print(grid)
-        return
-    table = Table("task", "kind", "trains in", "languages", "metric", "labels", "description", box=None, pad_edge=False)
-    for item in tasks().values():
-        row = (item.name, str(item.kind), item.train_language or "-", str(len(item.languages)), item.metric)
-        table.add_row(*map(Text, (*row, item.labels_are, item.description)))
-    if as_json:
-        print(json.dumps([_task_json(item) for item in tasks().values()], ensure_ascii=False))
-    else:
-        output().print(table)
-
-
-def _task_json(item: Any) -> dict[str, Any]:
-    return {
-        "name": item.name,
-        "kind": str(item.kind),
-        "train_language": item.train_language,
-        "languages": list(item.languages),
-        "metric": item.metric,
-        "labels_are": item.labels_are,
-        "licence": item.licence,
-    }
-
-
-def verify(store_path: Path, as_json: bool) -> int:
-    """``isthmus store verify``; 1 when something was damaged."""
-    store = _existing(store_path)
-    checked, found = 0, []
-    with plainly(store.root), _preparing(as_json) as say:
-        for name, damage in store.verify():
-            say(f"reading {name}")
-            checked += 1
-            if damage:
-                found.extend(damage)
-                store.set_aside(name) if not name.startswith("data/") else store.data_file(Path(name).stem).unlink()
-    if as_json:
-        print(json.dumps({"checked": checked, "damaged": [vars(item) for item in found]}))
-    elif found:
-        for item in found:
-            output().print(f"{item}: set aside.")
-        output().print("The next run of a study that needs them makes them anew.")
-    else:
-        output().print(f"All {checked} finished stages and data files are as they were written.")
-    return 1 if found else 0
+def _columns(values: Sequence[str]) -> dict[str, str | int]:
+    """Role -> name of a column, or its number."""
+    found = _pairs("--columns", "ROLE=COLUMN, such as text=review,label=stars", values)
+    return {role: int(column) if column.isdecimal() else column for role, column in found.items()}

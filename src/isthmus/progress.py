@@ -2,24 +2,41 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 from rich.text import Text
 
 from isthmus.run import State, Walk, Watcher
 from isthmus.store import Damage
+from isthmus.tables import short_names, shortened
 
-_WIDEST = 62
+#: Below this many expected seconds the pace of a run says nothing yet of the time it will take.
+_TELLING = 3.0
 
 
-def watcher_for(quiet: bool, estimates: Mapping[str, float]) -> Watcher:
-    """What suits standard error: nothing, bars, or lines. ``estimates`` are seconds a stage."""
-    if quiet:
-        return Watcher()
-    return Bars(estimates) if sys.stderr.isatty() else Lines()
+def shows_bars() -> bool:
+    """Is standard error a terminal that can draw over what it has drawn?"""
+    console = Console(stderr=True)
+    return sys.stderr.isatty() and console.is_terminal and not console.is_dumb_terminal
+
+
+@contextmanager
+def preparing(quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Says what is being loaded: over and over the same line on a terminal, nothing elsewhere."""
+    if quiet or not shows_bars():
+        yield lambda _: None
+        return
+    with Console(stderr=True).status("planning") as status:
+        yield lambda text: status.update(Text(text))
+
+
+def watcher_for(estimates: Mapping[str, float], workers: int) -> Watcher:
+    """Bars or lines, as standard error can show. ``estimates`` are seconds a stage (none are needed for lines)."""
+    return Bars(estimates, workers) if shows_bars() else Lines()
 
 
 class Lines(Watcher):
@@ -49,32 +66,37 @@ class Lines(Watcher):
             print(f"[{count}/{walk.total}] {state} {title}{took}{reason}", file=sys.stderr, flush=True)
 
 
-class Bars(Lines):
+class Bars(Watcher):
     """A bar over all stages with the time left, and one for each that runs."""
 
-    def __init__(self, estimates: Mapping[str, float]) -> None:
-        super().__init__()
+    def __init__(self, estimates: Mapping[str, float], workers: int) -> None:
         self._estimates = estimates
+        self._workers = workers
         self._console = Console(stderr=True)
         self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(24),
-            MofNCompleteColumn(),
+            TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True)),
+            BarColumn(12),
+            _Count(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.fields[left]}", table_column=Column(no_wrap=True)),
             console=self._console,
             transient=True,
+            expand=True,
         )
+        self._overall = TaskID(-1)
         self._bars: dict[str, TaskID] = {}
+        self._names: dict[str, str] = {}
         self._begun = time.monotonic()
         self._spent_before = 0.0
 
     def begin(self, walk: Walk) -> None:
         """Show the bar over all, unless there is nothing to do."""
         done = walk.count(State.DONE)
-        self._spent_before = self._expected(walk)
+        self._names = short_names(walk.plan.study.models)
+        self._begun, self._spent_before = time.monotonic(), self._expected(walk)
         if done < walk.total:
-            self._overall = self._progress.add_task("all stages", total=walk.total, completed=done, left="")
+            left = self._left(walk)
+            self._overall = self._progress.add_task("all stages", total=walk.total, completed=done, left=left)
             self._progress.start()
 
     def damaged(self, key: str, damage: list[Damage]) -> None:
@@ -85,8 +107,7 @@ class Bars(Lines):
         """A bar appears with a running stage and goes with it; a failure leaves a line."""
         state, title = walk.states[key], walk.plan.stages[key].title
         if state is State.RUNNING:
-            shown = title if len(title) <= _WIDEST else title[: _WIDEST - 1] + "…"
-            self._bars[key] = self._progress.add_task(escape(shown), total=None, left="")
+            self._bars[key] = self._progress.add_task(shortened(title, self._names), total=None, left="")
         elif key in self._bars:
             self._progress.remove_task(self._bars.pop(key))
         if state is State.FAILED:
@@ -108,12 +129,12 @@ class Bars(Lines):
         self._progress.stop()
 
     def _left(self, walk: Walk) -> str:
-        """Time left: what is expected of the rest, at the pace of this run so far."""
-        done, whole = self._expected(walk) - self._spent_before, sum(self._estimates.values()) - self._spent_before
-        if done <= 0 or whole <= 0:
-            return ""
-        seconds = (time.monotonic() - self._begun) * (whole - done) / done
-        return f"about {seconds / 60:.0f} min left" if seconds >= 90 else f"about {seconds:.0f} s left"
+        """Time left: what is expected of the rest, at the pace of this run once that tells."""
+        done = self._expected(walk) - self._spent_before
+        left = sum(self._estimates.values()) - self._spent_before - done
+        pace = (time.monotonic() - self._begun) / done if done >= _TELLING else 1 / self._workers
+        seconds = max(1.0, left * pace)
+        return f"{seconds / 60:.0f} min left" if seconds >= 90 else f"{seconds:.0f} s left"
 
     def _expected(self, walk: Walk) -> float:
         """Seconds expected of what is finished, running stages counted by their share."""
@@ -124,3 +145,11 @@ class Bars(Lines):
             elif state is State.RUNNING and (said := walk.store.progress(key)):
                 total += self._estimates[key] * said["done"] / max(1, said["total"])
         return total
+
+
+class _Count(ProgressColumn):
+    """How many of how many, for as long as both are known."""
+
+    def render(self, task: Task) -> Text:
+        """Like ``3/24``."""
+        return Text(f"{task.completed:.0f}/{task.total:.0f}" if task.total else "", style="progress.download")

@@ -49,6 +49,24 @@ def _intermediate_name(value: object) -> object:
     return value
 
 
+#: A file, or two that translate each other line by line: the foreign one, then the English one.
+File = str | tuple[str, str]
+
+
+class Files(Strict):
+    """Plain files as a task, where the name of the training file alone does not say enough."""
+
+    train: File | None = Field(None, description="rows to train on; if not given, the task's name where that is a file")
+    test: Mapping[str, File] = Field(default_factory=dict, description="files to measure on, by language")
+    language: str = Field("en", description="of the training rows")
+    kind: str | None = Field(None, description="of task; guessed from the columns if not given")
+    columns: Mapping[str, str | int] = Field(
+        default_factory=dict, description="role (`text`, `label`, ...): name in the header, or number without one"
+    )
+    format: Literal["csv", "tsv", "jsonl", "conll", "conllu"] | None = Field(None, description="by the files' names")
+    quoting: Literal["auto", "csv", "none"] = Field("auto", description="how quotation marks in CSV and TSV are read")
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(min_length=1)]
 Intermediate = Annotated[str, BeforeValidator(_intermediate_name)]
 Overrides = Mapping[str, Any]
@@ -70,6 +88,7 @@ class Study(Strict):
     overrides: Mapping[str, Overrides] = Field(
         default_factory=dict, description="recipe fields by role (`intermediate`, `target`) or by task"
     )
+    files: Mapping[str, Files] = Field(default_factory=dict, description="your own tasks, by the name they have here")
 
     @model_validator(mode="after")
     def _check(self) -> "Study":

@@ -5,6 +5,7 @@ collapsed run, and on demand a study that stopped half-way.
 """
 
 from dataclasses import replace
+from hashlib import sha256
 
 import numpy as np
 
@@ -62,6 +63,10 @@ def _curve(start: float, steps: int, generator: np.random.Generator) -> tuple[Cu
     return tuple(CurvePoint(int(*p[:1]), float(p[1]), float(p[2])) for p in zip(points, losses, rates, strict=True))
 
 
+def _key(stages: list[StageSummary]) -> str:
+    return sha256(str(len(stages)).encode()).hexdigest()
+
+
 def made_up_study(seeds: int = 2) -> Results:
     """A finished study."""
     generator = np.random.default_rng(3)
@@ -74,9 +79,7 @@ def made_up_study(seeds: int = 2) -> Results:
                 curve = _curve(2.4, 240, generator)
                 collapsed = ("94% of the dev predictions are one label (O): the run may have collapsed",)
                 warnings = collapsed if intermediate == "paraphrase" and seed == 1 else ()
-                stages.append(
-                    StageSummary(f"{len(stages):032x}", title, "train", "done", 21.4, 1_900_000_000, curve, warnings)
-                )
+                stages.append(StageSummary(_key(stages), title, "train", "done", 21.4, 1_900_000_000, curve, warnings))
             for target, languages in (("intents", LANGUAGES), ("emoji-names", EMOJI_LANGUAGES)):
                 chain = Chain(MODEL, intermediate, target, seed)
                 chains.append(chain)
@@ -84,13 +87,11 @@ def made_up_study(seeds: int = 2) -> Results:
                 if target == "intents":
                     title = f"train {story} > {target}, seed {seed}"
                     curve = _curve(3.6, 150, generator)
-                    stages.append(
-                        StageSummary(f"{len(stages):032x}", title, "train", "done", 14.2, 2_100_000_000, curve)
-                    )
+                    stages.append(StageSummary(_key(stages), title, "train", "done", 14.2, 2_100_000_000, curve))
                 title = f"predict {story} on {target}, {len(languages)} languages"
-                stages.append(StageSummary(f"{len(stages):032x}", title, "predict", "done", 9.5, 900_000_000))
+                stages.append(StageSummary(_key(stages), title, "predict", "done", 9.5, 900_000_000))
                 title = f"score {story} on {target}"
-                stages.append(StageSummary(f"{len(stages):032x}", title, "score", "done", 0.3, 300_000_000))
+                stages.append(StageSummary(_key(stages), title, "score", "done", 0.3, 300_000_000))
     return Results(
         study_name="made-up",
         study_yaml=_YAML.format(seeds=list(range(1, seeds + 1))),

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -120,7 +121,7 @@ def test_ids_are_there_once_and_everything_referred_to_exists(pages: dict[str, P
 def test_headings_descend_one_step_at_a_time(pages: dict[str, Parsed], name: str) -> None:
     levels = [int(tag[1]) for tag, _ in pages[name].tags if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1 and levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
 @pytest.mark.parametrize("name", STUDIES)

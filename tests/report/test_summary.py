@@ -10,7 +10,7 @@ from rich.console import Console
 from isthmus.errors import DataError
 from isthmus.report.findings import Comparison, Effect, Summary
 from isthmus.report.summary import render_scores, render_terminal, summarise, to_json
-from isthmus.results import Results, Statistics
+from isthmus.results import Results, StageSummary, Statistics
 from tests.report.made_up_study import half_finished_study, made_up_study, small_study
 
 OTHERS = ["de", "fi", "sw", "th", "hi"]
@@ -44,7 +44,9 @@ def test_a_gain_in_english_alone_is_no_reason_to_recommend() -> None:
 
 def test_a_difference_that_is_not_shown_is_not_called_one() -> None:
     said = headline({"slots": {"intents": flat(1, 0.5)}, "pairs": {"intents": flat(1, -0.5)}})
-    assert said.startswith("No intermediate task is shown to help: the best, slots, +0.5 [−")
+    assert said.startswith("No intermediate task is shown to help: the best, slots, gives +0.5 [−")
+    said = headline({"a": {"t": flat(0, -9), "u": flat(0, 0)}, "b": {"t": flat(0, 0), "u": flat(0, 0)}})
+    assert said.endswith(" on average over 2 targets and 5 languages; a lowers some of the scores.")
     assert headline({"slots": {"intents": flat(1, 0.5)}}).startswith(
         "Training on slots first is not shown to help: +0.5 ["
     )
@@ -193,6 +195,16 @@ def test_a_half_finished_study_says_what_it_lacks() -> None:
     assert ("missing", "paraphrase, then intents (embedded, seed 1)") in kinds
     assert ("warning", "train embedded > paraphrase, seed 1") in kinds  # the collapsed run
     assert not any((one.intermediate, one.target) == ("paraphrase", "intents") for one in summary.comparisons)
+
+
+def test_a_warning_that_comes_with_every_seed_is_said_once_and_mentioned_beside_the_answer() -> None:
+    whole = small_study({"slots": {"intents": flat(0, 5)}})
+    stage = StageSummary("k", "score slots on intents", "score", "done", warnings=("de: collapsed",))
+    summary = summarise(
+        replace(whole, stages=(stage, replace(stage, key="l"), StageSummary("m", "x", "predict", "running")))
+    )
+    assert [problem.text for problem in summary.problems] == ["de: collapsed (2 times)", "without a result: running"]
+    assert summary.caveats[0].startswith("1 warning,")
 
 
 def test_a_language_that_nobody_knows_stands_for_itself() -> None:

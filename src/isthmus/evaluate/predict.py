@@ -25,7 +25,7 @@ from isthmus.spec import Recipe
 from isthmus.stage import Json
 
 #: Padded tokens in one forward pass: enough to keep two cores or a small GPU busy, small enough for a laptop's memory.
-_TOKEN_BUDGET = 4096
+_TOKEN_BUDGET = 512
 
 
 def run(context: Context) -> dict[str, Json]:

@@ -14,7 +14,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Literal
 
 from isthmus.report.findings import Direction, Effect
-from isthmus.report.words import MINUS, number
+from isthmus.report.words import number, signed
 from isthmus.results import CurvePoint
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ Align = Literal["left", "center", "right"]
 WIDTH = 320
 _ROW = 17.0
 _LETTERS = 11.5
-_LONGEST = 22
+#: Letters that fit beside the dots, and across the whole figure.
+_LONGEST, _LONGEST_HEADING = 22, 44
 #: Matplotlib knows no CSS variables: each stands for one until the SVG is written.
 _INK, _MUTED, _LINE, _UP, _DOWN, _UNCLEAR, _PAPER, _BAND = (f"#0{digit}0a0b" for digit in "12345678")
 _VARIABLES = dict(
@@ -87,7 +88,7 @@ def dot_plot(name: str, title: str, rows: Sequence[Row], axis: tuple[float, floa
     for row, below in zip(rows, accumulate(heights), strict=True):
         y = top + below - _ROW / 2
         if row.effect is None:
-            canvas.text(0, y + 3, row.label, "left", _INK, bold=True)
+            canvas.text(0, y + 3, _shorten(row.label, _LONGEST_HEADING), "left", _INK, bold=True)
             continue
         gain, direction = row.effect.gain, row.effect.direction
         colour = _COLOURS[direction]
@@ -179,12 +180,12 @@ class _Canvas:
 
 
 def _tick(value: float) -> str:
-    text = number(value, 0 if float(value).is_integer() else 1)
-    return text if text.startswith((MINUS, "0")) else f"+{text}"
+    return signed(value, 0 if float(value).is_integer() else 1)
 
 
-def _shorten(label: str) -> str:
-    return label if len(label) <= _LONGEST else f"{label[: _LONGEST - 1].rstrip()}…"
+def _shorten(label: str, longest: int = _LONGEST) -> str:
+    label = " ".join(label.split())
+    return label if len(label) <= longest else f"{label[: longest - 1].rstrip()}…"
 
 
 def _svg(figure: "Figure", name: str, title: str, width: float, height: float) -> str:
@@ -200,23 +201,21 @@ def _svg(figure: "Figure", name: str, title: str, width: float, height: float) -
         figure.savefig(written, format="svg", metadata=blank)
     body = written.getvalue()
     body = body[body.index(">", body.index("<svg")) + 1 : body.rindex("</svg>")]
-    body = re.sub(r"<!--.*?-->\s*|<metadata>.*?</metadata>\s*|<style.*?</style>\s*", "", body, flags=re.S)
-    body = _own_ids(body.replace("xlink:href=", "href="), name)
-    # The page's own font, and none of the empty groups and rotations by nothing.
-    body = re.sub(r"(?<=[ ;\"])font-family: [^;\"]+;? ?", "", body)
-    body = re.sub(r' transform="rotate\(-?0 [^"]*"|<g ?/>\s*|<defs>\s*</defs>\s*', "", body)
-    for colour, variable in _VARIABLES.items():
-        body = body.replace(colour, f"var(--{variable})")
-    body = re.sub(r"\n\s*", "\n", body)
+    body = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.S)
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', body))
+    body = re.sub(r"<[^>]+>", lambda tag: _adapt(tag[0], name, used), body)
+    body = re.sub(r"<g ?/>|<defs>\s*</defs>", "", body)
+    body = re.sub(r"\s*\n\s*", "\n", body)
     return f'<svg class="plot" viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(title)}">{body}</svg>'
 
 
-def _own_ids(body: str, name: str) -> str:
-    """Ids that are referred to get the figure's name before them, the others go: a page may hold each id once."""
-    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', body))
-    body = re.sub(r'\sid="([^"]*)"', lambda found: found[0] if found[1] in used else "", body)
-    return re.sub(
-        r'(\sid="|href="#|url\(#)([^")]+)',
-        lambda found: f"{found[1]}{name}-{found[2]}" if found[2] in used else found[0],
-        body,
-    )
+def _adapt(tag: str, name: str, used: set[str]) -> str:
+    """One tag (what is text in the figure is left alone) with the page's colours and font, and ids of its own.
+
+    Ids in ``used`` are referred to and get the figure's name before them, the others go: a page may hold an id once.
+    """
+    tag = re.sub(r'\sid="([^"]*)"', lambda found: f' id="{name}-{found[1]}"' if found[1] in used else "", tag)
+    tag = re.sub(r'(?:xlink:)?(href="#|url\(#)', rf"\g<1>{name}-", tag)
+    tag = re.sub(r"(?<=[ ;\"])font-family: [^;\"]+;? ?", "", tag)
+    tag = re.sub(r' transform="rotate\(-?0 [^"]*"', "", tag)
+    return re.sub("#0[1-8]0a0b", lambda found: f"var(--{_VARIABLES[found[0]]})", tag)

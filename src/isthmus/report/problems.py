@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from isthmus.report.boards import usable
 from isthmus.report.compare import facts
@@ -12,16 +13,15 @@ from isthmus.spec import NONE
 
 
 def problems(results: Results, unscored: Sequence[Chain], comparisons: Sequence[Comparison]) -> Iterator[Problem]:
-    """Failures first, then warnings of stages and scores, then what is missing; ``unscored`` are the chains without."""
-    yield from _failures(results.stages)
-    yield from _warnings(results)
-    yield from _missing(results, unscored)
-    for cell in comparisons:
-        if cell.left_out:
-            where = f"{intermediate(cell.intermediate)} on {cell.target}"
-            yield Problem(
-                "missing", where, f"not compared in {listing(cell.left_out, most=12)}: not all chains have it"
-            )
+    """Failures first, then warnings of stages and scores, then what is missing; ``unscored`` are the chains without.
+
+    What several seeds have in common is said once, with how often it happened.
+    """
+    found = Counter(
+        [*_failures(results.stages), *_warnings(results), *_missing(results, unscored), *_gaps(comparisons)]
+    )
+    for problem, times in found.items():
+        yield replace(problem, text=f"{problem.text} ({times} times)") if times > 1 else problem
 
 
 def _failures(stages: Sequence[StageSummary]) -> Iterator[Problem]:
@@ -52,6 +52,14 @@ def _missing(results: Results, unscored: Sequence[Chain]) -> Iterator[Problem]:
     statuses = Counter(stage.status for stage in results.stages if stage.status not in ("done", "failed"))
     for status, how_many in statuses.items():
         yield Problem("missing", count(how_many, "stage"), f"without a result: {status}")
+
+
+def _gaps(comparisons: Sequence[Comparison]) -> Iterator[Problem]:
+    for cell in comparisons:
+        if cell.left_out:
+            where = f"{intermediate(cell.intermediate)} on {cell.target}"
+            languages = listing(cell.left_out, most=12)
+            yield Problem("missing", where, f"not compared in {languages}: not all chains have it")
 
 
 def _name(chain: Chain) -> str:

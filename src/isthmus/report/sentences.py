@@ -87,13 +87,14 @@ def _none_helps(cells: Cells, averages: Sequence[Average]) -> str:
     else:
         best = max(cells, key=_estimate).intermediate
     of_best = [cell for cell in cells if cell.intermediate == best]
-    harmful = dict.fromkeys(cell.intermediate for cell in cells if _direction(cell) == "down")
+    harmful = list(dict.fromkeys(cell.intermediate for cell in cells if _direction(cell) == "down"))
     hurt = ""
     if harmful:
-        verb = "lowers" if len(harmful) == 1 else "lower"
-        where = " some of" if len(_targets(cells)) > 1 else ""
-        hurt = f"; {listing([intermediate(name) for name in harmful])} {verb}{where} the scores"
-    found = f"the best, {intermediate(best)}, {_everywhere(of_best, averages)}"
+        everyone = len(harmful) == len({cell.intermediate for cell in cells})
+        names = "every one" if everyone else listing([intermediate(name) for name in harmful])
+        verb = "lowers" if everyone or len(harmful) == 1 else "lower"
+        hurt = f"; {names} {verb}{' some of' if len(_targets(cells)) > 1 else ''} the scores"
+    found = f"the best, {intermediate(best)}, gives {_everywhere(of_best, averages)}"
     return f"No intermediate task is shown to help: {found}{hurt}."
 
 
@@ -150,9 +151,11 @@ def _lead(best: Comparison) -> str:
     return f"; not shown to be better than {other} (ahead by {ahead})"
 
 
-def caveats(comparisons: Cells, finished: int, chains: int) -> tuple[str, ...]:
-    """What the figures do not cover."""
+def caveats(comparisons: Cells, finished: int, chains: int, warnings: int) -> tuple[str, ...]:
+    """What the figures do not cover, and that stages raised ``warnings``."""
     sentences = []
+    if warnings:
+        sentences.append(f"{count(warnings, 'warning')}, of collapsed runs for example: see Problems.")
     if finished < chains:
         sentences.append(
             f"{finished} of {count(chains, 'chain')} have scores; what is missing is listed under Problems."

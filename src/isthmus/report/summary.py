@@ -30,18 +30,20 @@ def summarise(results: Results, resamples: int = RESAMPLES) -> Summary:
     chains = tuple(dict.fromkeys([*results.chains, *(score.chain for score in results.scores)]))
     finished = sum(chain in scored for chain in chains)
     training = {task.name: task.train_language for task in results.tasks}
+    found = tuple(problems(results, [chain for chain in chains if chain not in scored], comparisons))
+    warnings = sum(problem.kind == "warning" for problem in found)
     return Summary(
         study=results.study_name,
         headline=headline(comparisons, averages, finished, len(chains)),
         details=details(comparisons, training),
-        caveats=caveats(comparisons, finished, len(chains)),
+        caveats=caveats(comparisons, finished, len(chains), warnings),
         chains=len(chains),
         finished=finished,
         seeds=len({chain.seed for chain in chains}),
         comparisons=comparisons,
         averages=averages,
         scores=tuple(_table(board) for board in every),
-        problems=tuple(problems(results, [chain for chain in chains if chain not in scored], comparisons)),
+        problems=found,
         stages=results.stages,
         tasks=results.tasks,
         model_notes=results.model_notes,

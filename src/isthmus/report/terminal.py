@@ -13,6 +13,7 @@ from isthmus.spec import NONE
 _STYLES: dict[Direction, str] = {"up": "bold blue", "down": "bold yellow", "unclear": ""}
 #: Columns of gains that fit beside the name of a language.
 _SIDE_BY_SIDE = 4
+_MOST_PROBLEMS = 8
 _LEGEND = "Points gained over no intermediate task, 95% intervals; ▲ gain and ▼ loss shown (p < 0.05 after Holm)."
 
 
@@ -64,7 +65,9 @@ def _parts(summary: Summary) -> Iterator[RenderableType]:
     if summary.problems:
         yield Text()
         yield Text("Problems", style="bold")
-        yield from (_problem(problem) for problem in summary.problems)
+        yield from (_problem(problem) for problem in summary.problems[:_MOST_PROBLEMS])
+        if len(summary.problems) > _MOST_PROBLEMS:
+            yield Text(f"  and {len(summary.problems) - _MOST_PROBLEMS} more, in the report")
     yield Text()
     yield Text(_cost(summary), style="dim")
 

@@ -1,0 +1,135 @@
+"""What the command line lists: tasks and stages, readable at 80 columns; nothing that a name is needed for is cut."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from isthmus.plan import Plan
+from isthmus.run import State
+from isthmus.stage import Json
+from isthmus.tasks.core import Task
+
+#: Stages listed before the rest is only counted.
+MOST = 60
+_COLOURS = {State.DONE: "green", State.FAILED: "red", State.RUNNING: "cyan"}
+#: What is listed first where not everything is.
+_URGENCY = (State.FAILED, State.RUNNING, State.ELSEWHERE, State.WAITING, State.SKIPPED, State.DONE)
+
+
+def task_list(tasks: Iterable[Task]) -> RenderableType:
+    """A line of figures for each task, and its description dim below."""
+    head = ("task", "kind", "trains in", "languages", "metric", "labels")
+    found = list(tasks)
+    rows = [
+        (task.name, str(task.kind), task.train_language or "-", str(len(task.languages)), task.metric, task.labels_are)
+        for task in found
+    ]
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    parts: list[RenderableType] = [Text(_line(head, widths), style="bold")]
+    for task, row in zip(found, rows, strict=True):
+        parts.append(Text(_line(row, widths)))
+        parts.append(Padding(Text(task.description, style="dim"), (0, 0, 0, 2), expand=False))
+    return Group(*parts)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def task_json(task: Task) -> dict[str, Json]:
+    """A task for scripts."""
+    return {
+        "name": task.name,
+        "kind": str(task.kind),
+        "description": task.description,
+        "train_language": task.train_language,
+        "languages": list(task.languages),
+        "metric": task.metric,
+        "labels": list(task.labels),
+        "labels_are": task.labels_are,
+        "derivation": task.derivation,
+        "rows": dict(task.expected_rows),
+        "licence": task.licence,
+        "homepage": task.homepage,
+        "citation": task.citation,
+    }
+
+
+def task_page(task: Task) -> RenderableType:
+    """Everything about one task."""
+    facts = {
+        "name": task.name,
+        "kind": str(task.kind),
+        "description": task.description,
+        "trains in": task.train_language or "nothing: it is only measured",
+        "languages": f"{len(task.languages)}: {', '.join(task.languages)}",
+        "metric": task.metric,
+        "labels": f"{len(task.labels)}: {', '.join(task.labels)}" if task.labels else "none",
+        "labels are": f"{task.labels_are}. {task.derivation}".strip(),
+        "rows": ", ".join(f"{split} {rows}" for split, rows in task.expected_rows.items()),
+        "licence": task.licence,
+        "homepage": task.homepage,
+        "citation": task.citation,
+    }
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for field, value in facts.items():
+        if value:
+            grid.add_row(Text(field, style="bold"), Text(value))
+    return grid
+
+
+def stage_table(
+    plan: Plan, states: Mapping[str, State], seconds: Mapping[str, float], keys: bool, everything: bool
+) -> RenderableType:
+    """The stages of a plan, their states and their seconds; of many, those that matter most now."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("state", no_wrap=True)
+    table.add_column("seconds", justify="right", no_wrap=True)
+    table.add_column("stage", overflow="fold")
+    shown = list(plan.stages)
+    if len(shown) > MOST and not everything:
+        shown = sorted(shown, key=lambda key: _URGENCY.index(states[key]))[:MOST]
+    names = short_names(plan.study.models)
+    for key in shown:
+        title = Text(shortened(plan.stages[key].title, names))
+        if keys:
+            title.append(f"\n{key}", style="dim")
+        state = Text(str(states[key]), style=_COLOURS.get(states[key], ""))
+        table.add_row(state, f"{seconds[key]:,.0f}", title)
+    more = len(plan.stages) - len(shown)
+    return Group(table, Text(f"... and {more:,} more stages: --all lists them.", style="dim")) if more else table
+
+
+def short_names(models: Iterable[str]) -> dict[str, str]:
+    """A model folder by the end of its path, as far as that tells the models apart."""
+    long = [model for model in models if model.startswith(("/", ".", "~"))]
+    for length in (1, 2, 3):
+        short = {model: "/".join(Path(model).parts[-length:]) for model in long}
+        if len(set(short.values())) == len(long):
+            return short
+    return {}
+
+
+def shortened(title: str, names: Mapping[str, str]) -> str:
+    """A stage's title with short names of models."""
+    for name in sorted(names, key=len, reverse=True):
+        title = title.replace(name, names[name])
+    return title
+
+
+def duration(seconds: float) -> str:
+    """A time as one would say it."""
+    if seconds < 90:
+        return "a second" if seconds < 1.5 else f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+
+
+def size(count: float) -> str:
+    """Bytes as one would say them."""
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.0f} MB"
