@@ -27,6 +27,8 @@ lint: $(VENV)/stamps/dev ## style and types
 	$(BIN)/mypy scripts
 
 docs: $(VENV)/stamps/dev ## check that the links, commands and imports in the documentation exist
+	$(BIN)/python scripts/task_table.py --check
+	$(BIN)/python scripts/field_tables.py --check
 	$(BIN)/python scripts/check_docs.py
 
 # A stamp is written when its installation is complete, and out of date when what is installed may have changed.

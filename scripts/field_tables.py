@@ -19,39 +19,34 @@ from task_table import table, update
 from isthmus import spec
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "studies.md"
+#: Where the page tells of the models that fields hold.
+SECTIONS = {"Recipe": "recipes", "Files": "files-of-your-own"}
 
 
 def words(hint: Any) -> str:
-    """A type in words: ``number``, ``text or a list``, ``one of fp32, bf16``."""
-    plain = {bool: "true or false", int: "whole number", float: "number", str: "text"}
-    origin = get_origin(hint)
-    if hint in plain:
-        return plain[hint]
+    """A type in words: ``whole number``, ``one or a list of texts``, ``fp32 or bf16``."""
+    origin, parts = get_origin(hint), get_args(hint)
+    said = {bool: "true or false", int: "whole number", float: "number", str: "text"}.get(hint, "any")
     if origin is Annotated:
-        return words(get_args(hint)[0])
-    if origin is Literal:
-        return " or ".join(f"`{value}`" for value in get_args(hint))
-    if origin in (Union, types.UnionType):
-        return " or ".join(dict.fromkeys(words(part) for part in get_args(hint) if part is not type(None)))
-    if origin is tuple:
-        parts = get_args(hint)
-        return f"one or a list of {words(parts[0])}s" if parts[-1] is Ellipsis else "two texts"
-    if isinstance(hint, type) and issubclass(hint, BaseModel):
-        return f"[{hint.__name__.lower()} fields](#{hint.__name__.lower()}-fields)"
-    if origin in (dict, Mapping) or (isinstance(origin, type) and issubclass(origin, Mapping)):
-        return f"mapping of {words(get_args(hint)[1])}" if get_args(hint)[1] is not Any else "mapping"
-    return "any"
+        said = words(parts[0])
+    elif origin is Literal:
+        said = " or ".join(f"`{value}`" for value in parts)
+    elif origin in (Union, types.UnionType):
+        said = " or ".join(dict.fromkeys(words(part) for part in parts if part is not types.NoneType))
+    elif origin is tuple:
+        said = f"one or a list of {words(parts[0])}s" if parts[-1] is Ellipsis else "two texts"
+    elif origin is Mapping:
+        said = "mapping" if parts[1] is Any else f"mapping to {words(parts[1])}"
+    elif isinstance(hint, type) and issubclass(hint, BaseModel):
+        said = f"[{hint.__name__.lower()}](#{SECTIONS[hint.__name__]})"
+    return said
 
 
 def bounds(field: FieldInfo) -> str:
     """What pydantic checks beyond the type: ``> 0``, ``at least 1``."""
     signs = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
-    found = (
-        f"{word} {getattr(limit, name):g}"
-        for limit in field.metadata
-        for name, word in signs.items()
-        if hasattr(limit, name)
-    )
+    known = ((sign, word, limit) for limit in field.metadata for sign, word in signs.items())
+    found = (f"{word} {getattr(limit, sign):g}" for sign, word, limit in known if hasattr(limit, sign))
     return ", ".join(found)
 
 
@@ -71,7 +66,7 @@ def default(field: FieldInfo) -> str:
 
 def fields(model: type[BaseModel]) -> str:
     """The fields of a model as a table."""
-    lines = []
+    lines: list[tuple[str, ...]] = []
     for name, field in model.model_fields.items():
         kind = ", ".join(filter(None, [words(field.annotation), bounds(field)]))
         lines.append((f"`{name}`", kind, default(field), field.description or ""))

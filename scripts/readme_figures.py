@@ -49,9 +49,11 @@ class Picture:
     y: float = 26.0
 
     def text(self, x: float, y: float, text: str, look: str = "", anchor: str = "start") -> None:
+        """``y`` is that of the baseline."""
         self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}" class="{look}" text-anchor="{anchor}">{escape(text)}</text>')
 
     def line(self, x: Sequence[float], y: Sequence[float], colour: str, width: float) -> None:
+        """From one point to another."""
         self.parts.append(
             f'<line x1="{x[0]:.1f}" x2="{x[1]:.1f}" y1="{y[0]:.1f}" y2="{y[1]:.1f}" '
             f'style="stroke: var(--{colour}); stroke-width: {width:g}"/>'
@@ -68,6 +70,7 @@ class Picture:
         self.parts.append(f'<path d="M{" L".join(f"{a:.1f} {b:.1f}" for a, b in corners)} Z" {look}/>')
 
     def svg(self, title: str) -> str:
+        """The whole file."""
         body = "\n".join(self.parts)
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:g} {self.y:g}" width="{WIDTH:g}" '

@@ -46,6 +46,6 @@ def test_a_smaller_subset_lies_within_a_larger_one_whatever_the_order_of_rows(id
 
 @given(lengths, st.integers(1, 500))
 def test_prediction_batches_keep_within_the_budget_and_miss_nothing(sizes: list[int], budget: int) -> None:
-    batches = list(Batcher(0, budget).batches(sizes))
+    batches = list(Batcher(0, budget, {}).batches(sizes))
     assert sorted(position for one in batches for position in one) == list(range(len(sizes)))
     assert all(len(one) == 1 or len(one) * max(sizes[position] for position in one) <= budget for one in batches)

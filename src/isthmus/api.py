@@ -22,7 +22,7 @@ from isthmus.errors import SpecError, nearest
 from isthmus.facts import facts_of, file_tasks
 from isthmus.plan import Goal, Plan, plan
 from isthmus.results import Results
-from isthmus.run import Walk, Watcher, run_plan, states_of
+from isthmus.runner import Walk, Watcher, run_plan, states_of
 from isthmus.spec import File, Files, Study
 from isthmus.stage import Settings
 from isthmus.store import Store

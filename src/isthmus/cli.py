@@ -1,5 +1,6 @@
 """The command line. Nothing heavy is imported before a command needs it."""
 
+import io
 import json
 import os
 import sys
@@ -63,6 +64,7 @@ Languages = Annotated[str, typer.Option(help="Tags such as de,sw, or a selector 
 Every = Annotated[float, typer.Option("--checkpoint-every", min=0, help="Seconds between checkpoints in training.")]
 
 DEFAULT_STORE = Path("store")
+_INTERRUPTED = 130
 
 
 @app.callback(invoke_without_command=True)
@@ -160,6 +162,7 @@ def evaluate(
     columns: Columns = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Measure on at most this many rows a language.")] = None,
     store: StoreOption = DEFAULT_STORE,
+    changes: Changes = None,
     workers: Workers = None,
     device: Device = "auto",
     as_json: JsonOption = False,
@@ -170,7 +173,7 @@ def evaluate(
 
     fields = {"name": "evaluate", "models": [model], "targets": task, "languages": languages.split(",")}
     run = commands.Run(store, commands.resources(workers, device, 60.0), as_json, as_json or quiet)
-    commands.evaluate({**fields, "test_examples": limit}, columns or [], run)
+    commands.evaluate({**fields, "test_examples": limit}, tuple(changes or ()), columns or [], run)
 
 
 @app.command()
@@ -238,15 +241,19 @@ def main() -> None:
     """Run the command line; every error that a person can mend becomes its one sentence."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]  # welcome anywhere on the line
     debug = len(arguments) < len(sys.argv) - 1
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what a terminal cannot show must not end the program
     try:
         code = app(arguments, prog_name="isthmus", standalone_mode=False)
         sys.stdout.flush()
+        if code == _INTERRUPTED and arguments[:1] != ["stage"]:  # typer kept the KeyboardInterrupt to itself
+            raise KeyboardInterrupt
     except IsthmusError as error:
         if debug:
             raise
         _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        _fail("Interrupted. Everything finished is kept; to go on, run the same command again.", 130)
+        _fail("Interrupted. Everything finished is kept; to go on, run the same command again.", _INTERRUPTED)
     except BrokenPipeError:  # the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
@@ -276,7 +283,7 @@ def _usage_error(error: Any) -> None:
 def _fail(sentence: str, code: int) -> None:
     """Say what is wrong, and leave with ``code``."""
     if "--json" in sys.argv:
-        print(json.dumps({"error": sentence}, ensure_ascii=False))
+        print(json.dumps({"error": sentence}))
     else:
         from rich.console import Console
         from rich.text import Text

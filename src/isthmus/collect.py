@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from isthmus.evaluate.metrics import metric
 from isthmus.plan import Plan
 from isthmus.results import Chain, CurvePoint, Results, Score, StageSummary, Statistics, TaskFacts
-from isthmus.run import State
+from isthmus.runner import State
 from isthmus.stage import Record
 from isthmus.store import Store
 from isthmus.tasks.core import Task

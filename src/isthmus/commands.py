@@ -24,7 +24,7 @@ from isthmus.facts import is_file
 from isthmus.plan import Plan
 from isthmus.progress import shows_bars, watcher_for
 from isthmus.results import Results
-from isthmus.run import State, Walk, Watcher
+from isthmus.runner import State, Walk, Watcher
 from isthmus.spec import NONE, Study, first_problem
 from isthmus.store import Store
 from isthmus.study_file import apply_changes
@@ -191,9 +191,9 @@ def measured_task(named: str, columns: Sequence[str]) -> Task | None:
     return file_task(None, test=test, columns=_columns(columns), name=named)
 
 
-def evaluate(fields: Mapping[str, Any], columns: Sequence[str], run: Run) -> None:
+def evaluate(fields: Mapping[str, Any], changes: tuple[str, ...], columns: Sequence[str], run: Run) -> None:
     """``isthmus evaluate``."""
-    study = _study(fields)
+    study = _study(fields, changes)
     own = tuple(task for name in study.targets if (task := measured_task(name, columns)) is not None)
     if columns and not own:
         raise SpecError("--columns goes with a --task that is a file; the other tasks have rows of their own.")
@@ -212,25 +212,38 @@ def evaluate(fields: Mapping[str, Any], columns: Sequence[str], run: Run) -> Non
 
 
 def _check_labels(planned: Plan, store: Store) -> None:
-    """Refuse a model whose head lacks a label of the task: all its rows would count as wrong.
+    """Refuse a model without a head for the task, or whose head lacks a label of it: all its rows would count as wrong.
 
     Looks at models that are here; one from the hub is here once its stage has run.
     """
     for chain in planned.chains:
-        stage = planned.stages[chain.model]
-        folder = Path(stage.hints["folder"]) if "folder" in stage.hints else store.stage_folder(chain.model) / "model"
-        try:
-            head = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("id2label") or {}
-        except (OSError, ValueError):
-            continue
-        task = planned.tasks[chain.chain.target]
-        lacking = [label for label in task.labels if label not in head.values()]
-        if head and lacking:
-            labels = ", ".join(list(map(str, head.values()))[:6]) + (", ..." if len(head) > 6 else "")
+        model, task = chain.chain.model, planned.tasks[chain.chain.target]
+        head = _head(planned, chain.model, store)
+        lacking = [label for label in task.labels if label not in (head or ())]
+        if head is not None and not head and lacking:
             raise SpecError(
-                f"{chain.chain.model} was not trained on {task.name}: its head tells apart {labels}, and has no label "
+                f"{model} has no head that predicts the labels of {task.name}: train it on the task first, with "
+                f"isthmus train --model {model} --target ..., and evaluate what comes out."
+            )
+        if head and lacking:
+            labels = ", ".join(head[:6]) + (", ..." if len(head) > 6 else "")
+            raise SpecError(
+                f"{model} was not trained on {task.name}: its head tells apart {labels}, and does not know "
                 f"{lacking[0]!r}."
             )
+
+
+def _head(planned: Plan, key: str, store: Store) -> list[str] | None:
+    """The labels that a model's head tells apart: none without a head, None where the model is not here yet."""
+    hints = planned.stages[key].hints
+    if "embedded" in hints:
+        return []
+    folder = Path(hints["folder"]) if "folder" in hints else store.stage_folder(key) / "model"
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return [str(label) for label in (config.get("id2label") or {}).values()]
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def _scores(results: Results) -> dict[str, dict[str, Any]]:

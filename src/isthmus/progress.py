@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Column
 from rich.text import Text
 
-from isthmus.run import State, Walk, Watcher
+from isthmus.runner import State, Walk, Watcher
 from isthmus.store import Damage
 from isthmus.tables import short_names, shortened
 

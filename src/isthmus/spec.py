@@ -81,7 +81,9 @@ class Study(Strict):
         (NONE,), description="`none`, a task, or a list of tasks trained one after another"
     )
     targets: Names = Field(description="tasks to measure; those with English training data are trained on first")
-    seeds: Annotated[tuple[int, ...], BeforeValidator(_as_list), Field(min_length=1)] = Field((1,))
+    seeds: Annotated[tuple[int, ...], BeforeValidator(_as_list), Field(min_length=1)] = Field(
+        (1,), description="one chain each; two or more let the intervals cover the training's own variance"
+    )
     languages: Names = Field(("all",), description="languages to measure: `all`, tags, or a selector")
     test_examples: int | None = Field(None, ge=1, description="measure on at most this many test rows a language")
     recipe: Recipe = Field(Recipe(), description="of every training stage")

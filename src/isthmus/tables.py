@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from isthmus.plan import Plan
-from isthmus.run import State
+from isthmus.runner import State
 from isthmus.stage import Json
 from isthmus.tasks.core import Task
 

@@ -20,7 +20,7 @@ from isthmus.errors import IsthmusError, SpecError, StoreError, nearest
 from isthmus.plan import Goal, Plan
 from isthmus.progress import preparing
 from isthmus.results import Results
-from isthmus.run import State, states_of
+from isthmus.runner import State, states_of
 from isthmus.spec import NONE, Study
 from isthmus.store import Store
 from isthmus.study_file import read_study
@@ -36,7 +36,7 @@ def output() -> Console:
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
-    print(json.dumps(value, ensure_ascii=False))
+    print(json.dumps(value))
 
 
 def planned_for(study: Study, store: Store, goal: Goal, quiet: bool, own: tuple[Task, ...] = ()) -> Plan:

@@ -58,10 +58,10 @@ def test_predictions_come_in_the_order_of_the_rows_whatever_the_batches(
     model = model_for(Kind.SEQUENCE, tiny_model, COLOURS)
     features = how.encode(table, tokenizer, (), 32)
     with torch.inference_mode():
-        found = how.predict(model, features, table, COLOURS, Batcher(1, budget))
+        found = how.predict(model, features, table, COLOURS, Batcher(1, budget, {}))
         alone = [
             how.predict(
-                model, how.encode(table.slice(row, 1), tokenizer, (), 32), table.slice(row, 1), COLOURS, Batcher(1, 99)
+                model, how.encode(table.slice(row, 1), tokenizer, (), 32), table.slice(row, 1), COLOURS, Batcher(1, 99, {})
             )
             for row in range(4)
         ]
@@ -106,7 +106,7 @@ def test_every_word_gets_exactly_one_tag(tiny_model: Path, tokenizer: Any, sente
     assert how.weight(features) == sum(map(len, sentences))
     with torch.inference_mode():
         model = model_for(Kind.TAGGING, tiny_model, TAGS)
-        found = how.predict(model, features, table, TAGS, Batcher(1, 400))
+        found = how.predict(model, features, table, TAGS, Batcher(1, 400, {}))
     assert [len(prediction.value) for prediction in found] == [len(sentence) for sentence in sentences]
     assert all(tag in TAGS for prediction in found for tag in prediction.value)
 
@@ -134,7 +134,7 @@ def test_english_finds_the_nearest_foreign_sentence_and_of_equals_the_first(tiny
     table = to_table(Kind.BITEXT, columns, "test")
     model = model_for(Kind.BITEXT, tiny_model, [])
     with torch.inference_mode():
-        found = how.predict(model, how.encode(table, tokenizer, (), 32), table, (), Batcher(1, 99))
+        found = how.predict(model, how.encode(table, tokenizer, (), 32), table, (), Batcher(1, 99, {}))
     assert [prediction.value for prediction in found] == ["a", "a"]
     assert found[0].confidence == pytest.approx(1, abs=1e-5)
 
@@ -143,7 +143,7 @@ def test_vectors_are_the_masked_mean_of_the_last_layer(tiny_model: Path, tokeniz
     model = model_for(Kind.BITEXT, tiny_model, [])
     texts = tokenizer(["the lamp", "close the window before the rain comes", "the lamp"])["input_ids"]
     with torch.inference_mode():
-        together = embed_all(model, texts, Batcher(1, 10_000))
+        together = embed_all(model, texts, Batcher(1, 10_000, {}))
         state = model(input_ids=torch.tensor([texts[0]])).last_hidden_state.mean(1)[0]
         torch.testing.assert_close(together[0], state)
         torch.testing.assert_close(together[2], together[0])

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from isthmus.api import Resources, make_plan, walk
 from isthmus.data.schema import Kind, to_table
-from isthmus.run import Watcher
+from isthmus.runner import Watcher
 from isthmus.spec import Study
 from isthmus.store import Store
 from isthmus.tasks.core import Split, Task
@@ -24,7 +24,7 @@ FIELDS = {
     "name": "small",
     "intermediates": ["none", "colours", "places"],
     "targets": ["length", "pairs-of-rows"],
-    "recipe": {"epochs": 6, "batch_size": 4, "learning_rate": 1e-3, "max_length": 32},
+    "recipe": {"epochs": 3, "batch_size": 4, "learning_rate": 1e-3, "max_length": 32},
 }
 
 

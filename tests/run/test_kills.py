@@ -1,5 +1,6 @@
 """Impossible to lose work with: a run killed at any moment and started again ends as if nothing had happened."""
 
+import contextlib
 import json
 import os
 import random
@@ -55,42 +56,47 @@ def test_the_small_study_finishes(unbroken: tuple[Path, dict[str, Any]]) -> None
 def test_a_study_killed_at_random_moments_has_the_same_figures_and_the_same_weights(
     unbroken: tuple[Path, dict[str, Any]], tmp_path: Path, tiny_model: Path
 ) -> None:
-    """Alternately the whole run is killed and, alone, a stage's own process; never by anything it could catch."""
+    """Now the whole run is killed, now single stages of a run that goes on; never by anything that could be caught."""
     moment = random.Random(5)
-    store = tmp_path / "store"
-    kills, done_at_last = 0, -1
+    kills, number, done_before = 0, 0, 0
     while kills < KILLS:
+        store = tmp_path / f"store-{number}"
         process = start(store, tiny_model)
-        finished = kill_stages(process, store, moment) if kills % 2 else 0
-        kills += finished
-        if not finished or process.poll() is None:
-            time.sleep(moment.uniform(0.0, 6.0) if not finished else moment.uniform(0.0, 1.0))
-            process.kill()
-            kills += 1
-        process.communicate(timeout=60)
+        kills += kill_stages(process, moment, 3) if kills % 2 else kill_run(process, moment)
+        process.communicate(timeout=90)
         done = len(list((store / "stages").glob("*/record.json")))
-        assert done >= done_at_last, "a finished stage was lost"
-        done_at_last = done
-        if done == len(unbroken[1]["states"]):  # it got through: begin again on a fresh store
+        assert done >= done_before, "a finished stage was lost"
+        done_before = done
+        if done == len(unbroken[1]["states"]):  # it got through: the next kills are for a fresh store
             compare(unbroken, store, tiny_model)
-            store = tmp_path / f"store-{kills}"
-            done_at_last = -1
-    compare(unbroken, store, tiny_model)
+            number, done_before = number + 1, 0
+    compare(unbroken, tmp_path / f"store-{number}", tiny_model)
 
 
-def kill_stages(process: "subprocess.Popen[str]", store: Path, moment: random.Random) -> int:
-    """Kill up to three processes of single stages as they work; the run itself goes on, or ends with a failed stage."""
-    killed, end = 0, time.monotonic() + 12
-    while killed < 3 and process.poll() is None and time.monotonic() < end:
+def kill_run(process: "subprocess.Popen[str]", moment: random.Random) -> int:
+    """Kill the run while it plans and starts, or soon after its first stage began."""
+    if moment.random() < 0.8:
+        while not stage_processes(process.pid) and process.poll() is None:
+            time.sleep(0.02)
+    time.sleep(moment.uniform(0.0, 1.5))
+    if process.poll() is not None:
+        return 0
+    process.kill()
+    return 1
+
+
+def kill_stages(process: "subprocess.Popen[str]", moment: random.Random, most: int) -> int:
+    """Kill up to ``most`` processes of single stages as they work."""
+    killed: set[int] = set()
+    while len(killed) < most and process.poll() is None:
         for child in stage_processes(process.pid):
-            time.sleep(moment.uniform(0.0, 0.4))
-            try:
-                os.kill(child, signal.SIGKILL)
-                killed += 1
-            except ProcessLookupError:
-                pass
-        time.sleep(0.05)
-    return killed
+            time.sleep(moment.uniform(0.0, 0.6))
+            with contextlib.suppress(ProcessLookupError):
+                if child not in killed and len(killed) < most:
+                    os.kill(child, signal.SIGKILL)
+                    killed.add(child)
+        time.sleep(0.02)
+    return len(killed)
 
 
 def stage_processes(runner: int) -> list[int]:

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-_HEAVY = (
+HEAVY = (
     "torch",
     "accelerate",
     "pyarrow.parquet",
@@ -41,7 +41,7 @@ def main() -> None:
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGTERM, lambda *_: _signal_all(children, signal.SIGTERM))
-    for name in _HEAVY:
+    for name in HEAVY:
         importlib.import_module(name)
     with selectors.DefaultSelector() as selector:
         selector.register(sys.stdin.fileno(), selectors.EVENT_READ)

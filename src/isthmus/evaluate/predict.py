@@ -5,6 +5,7 @@ order of the test rows. Languages that an interrupted attempt finished are not d
 """
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,15 @@ from isthmus.errors import ModelError
 from isthmus.execute import Context, Interrupted
 from isthmus.kinds import method
 from isthmus.kinds.core import Batcher, Method
-from isthmus.model.folder import load_model, load_tokenizer
+from isthmus.model.folder import check_length, load_model, load_tokenizer
 from isthmus.spec import Recipe
 from isthmus.stage import Json
 
-#: Padded tokens in one forward pass: enough to keep two cores or a small GPU busy, small enough for a laptop's memory.
-_TOKEN_BUDGET = 512
+#: Padded tokens in one forward pass. On a CPU a matrix product of 512 rows is as fast as it gets, and small batches of
+#: texts sorted by length are little padding; a GPU wants more to do at once.
+_TOKEN_BUDGET = {"cpu": 512, "cuda": 32_768}
+#: Rows predicted between two savings, when one language has fewer.
+_GROUP_ROWS = 500
 
 
 def run(context: Context) -> dict[str, Json]:
@@ -39,21 +43,46 @@ def run(context: Context) -> dict[str, Json]:
     device = _device(context.settings.device)
     model.to(device)
     tokenizer = load_tokenizer(folder)
-    done, rows = context.work / "done", {}
+    batcher = Batcher(tokenizer.pad_token_id, _TOKEN_BUDGET[device.type], {})
+    done = context.work / "done"
     done.mkdir(exist_ok=True)
-    languages = list(identity["test"].items())
-    for number, (language, fingerprint) in enumerate(languages):
-        path = done / f"{language}.parquet"
-        if not path.exists():
-            table = limited(read_rows(context.store.data_file(fingerprint)), identity.get("limit"))
-            with replacing(path) as temporary:
-                pq.write_table(_predictions(model, how, table, tokenizer, labels, identity), temporary)
-        rows[language] = pq.read_metadata(path).num_rows
-        context.report(number + 1, len(languages))
-        if context.stopping() and number + 1 < len(languages):
-            raise Interrupted(f"{context.stage.title}: stopped after {number + 1} of {len(languages)} languages.")
+    tables = {
+        language: limited(read_rows(context.store.data_file(fingerprint)), identity.get("limit"))
+        for language, fingerprint in identity["test"].items()
+    }
+    rows = {language: len(table) for language, table in tables.items()}
+    saved = 0
+    for group in _groups(rows, how.independent):
+        if context.stopping():
+            raise Interrupted(f"{context.stage.title}: stopped, with {saved} of {len(tables)} languages saved.")
+        saved += len(group)
+        if all((done / f"{language}.parquet").exists() for language in group):
+            continue
+        whole = pa.concat_tables([tables[language] for language in group])
+        predicted = _predictions(model, how, whole, tokenizer, labels, batcher, identity)
+        start = 0
+        for language in group:
+            with replacing(done / f"{language}.parquet") as temporary:
+                pq.write_table(predicted.slice(start, rows[language]), temporary)
+            start += rows[language]
+        context.report(saved, len(tables))
     done.rename(context.output / "predictions")
     return {"rows": rows, "examples": sum(rows.values())}
+
+
+def _groups(rows: Mapping[str, int], independent: bool) -> Iterator[list[str]]:
+    """Languages whose rows are batched together: short test sets fill each other's batches.
+
+    A function of all languages, so that a resumed stage forms the same batches and gives the same bits.
+    """
+    group: list[str] = []
+    for language, count in rows.items():
+        group.append(language)
+        if not independent or sum(rows[member] for member in group) + count > _GROUP_ROWS:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 def limited(table: pa.Table, limit: int | None) -> pa.Table:
@@ -63,13 +92,13 @@ def limited(table: pa.Table, limit: int | None) -> pa.Table:
 
 @torch.inference_mode()
 def _predictions(
-    model: Any, how: Method, table: pa.Table, tokenizer: Any, labels: list[str], identity: Any
+    model: Any, how: Method, table: pa.Table, tokenizer: Any, labels: list[str], batcher: Batcher, identity: Any
 ) -> pa.Table:
-    """The predictions of one language, as the columns of its file."""
+    """The predictions for ``table``, as the columns of a file."""
     length = identity.get("max_length", Recipe.model_fields["max_length"].default)
+    check_length(tokenizer, length)
     unlabelled: tuple[str, ...] = ()
     features = how.encode(table, tokenizer, unlabelled, length)
-    batcher = Batcher(tokenizer.pad_token_id, _TOKEN_BUDGET)
     with torch.autocast(
         next(model.parameters()).device.type, torch.bfloat16, enabled=identity.get("precision") == "bf16"
     ):

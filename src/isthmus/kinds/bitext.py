@@ -20,6 +20,7 @@ class Bitext:
     """Two texts a row, embedded by the bare encoder."""
 
     auto_class = "AutoModel"
+    independent = False  # the index is the language's
     splittable = False  # the other examples of the batch are the negatives
 
     def encode(self, table: pa.Table, tokenizer: Tokenizer, labels: Sequence[str], max_length: int) -> list[Feature]:
@@ -69,15 +70,12 @@ def embed(model: nn.Module, texts: Sequence[Sequence[int]], pad: int) -> Tensor:
 
 def embed_all(model: nn.Module, texts: Sequence[list[int]], batcher: Batcher) -> Tensor:
     """As `embed`, for any number of texts; each distinct text is encoded once. Float32, on the CPU."""
-    rows: dict[tuple[int, ...], int] = {}
-    for text in texts:
-        rows.setdefault(tuple(text), len(rows))
-    unique = list(rows)
-    vectors: list[Tensor] = [torch.empty(0)] * len(unique)
-    for positions in batcher.batches([len(text) for text in unique]):
-        for position, vector in zip(positions, embed(model, [unique[p] for p in positions], batcher.pad), strict=True):
-            vectors[position] = vector.float().cpu()
-    return torch.stack([vectors[rows[tuple(text)]] for text in texts])
+    new = list(dict.fromkeys(tuple(text) for text in texts if tuple(text) not in batcher.known))
+    for positions in batcher.batches([len(text) for text in new]):
+        batch = [new[position] for position in positions]
+        for text, vector in zip(batch, embed(model, batch, batcher.pad), strict=True):
+            batcher.known[text] = vector.float().cpu()
+    return torch.stack([batcher.known[tuple(text)] for text in texts])
 
 
 BITEXT: Method = Bitext()

@@ -58,6 +58,8 @@ class Method(Protocol):
 
     #: the transformers class that has the right head, such as ``AutoModelForTokenClassification``
     auto_class: str
+    #: are rows predicted one by one? Not when they are looked for among each other.
+    independent: bool
     #: may a batch be split into micro-batches? Not when its examples are each other's negatives.
     splittable: bool
 
@@ -84,10 +86,12 @@ class Method(Protocol):
 
 
 class Batcher(NamedTuple):
-    """How predictions are batched: sorted by length, under a budget of padded tokens."""
+    """How predictions are batched: sorted by length, under a budget of padded tokens; nothing is embedded twice."""
 
     pad: int
     token_budget: int
+    #: vectors of texts met before: the English side of a parallel set is the same in every language
+    known: dict[tuple[int, ...], Tensor]
 
     def batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         """Positions, longest first, in batches whose padded size keeps within the budget (or single)."""

@@ -16,6 +16,7 @@ class Classification:
     """One label a row, read by the head of ``AutoModelForSequenceClassification``."""
 
     auto_class = "AutoModelForSequenceClassification"
+    independent = True
     splittable = True
 
     def __init__(self, columns: tuple[str, ...]) -> None:

@@ -22,6 +22,7 @@ class Tagging:
     """One tag a word, read by the head of ``AutoModelForTokenClassification``."""
 
     auto_class = "AutoModelForTokenClassification"
+    independent = True
     splittable = True
 
     def encode(self, table: pa.Table, tokenizer: Tokenizer, labels: Sequence[str], max_length: int) -> list[Feature]:

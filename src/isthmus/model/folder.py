@@ -31,6 +31,14 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
+def check_length(tokenizer: Any, max_length: int) -> None:
+    """Refuse inputs longer than the model has positions for. Raises ModelError."""
+    if max_length > tokenizer.model_max_length:
+        raise ModelError(
+            f"max_length is {max_length}, but the model reads at most {tokenizer.model_max_length} tokens: lower it."
+        )
+
+
 def load_model(folder: Path, auto_class: str, labels: Sequence[str], fresh_head: bool, seed: int = 0) -> nn.Module:
     """The model in ``folder`` under the head of ``auto_class``, float32, on the CPU.
 

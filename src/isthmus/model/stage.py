@@ -1,13 +1,15 @@
 """The stage `model`: put a pretrained model into the store as an ordinary Hugging Face folder."""
 
+import shutil
+from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
 
 from isthmus.disk import link_or_copy
 from isthmus.errors import ModelError
 from isthmus.execute import Context
 from isthmus.model import embedded
 from isthmus.model.layout import INDEX, TOKENIZER_FILES, folder_fingerprint
+from isthmus.model.sources import HUB_FILES, check_files, hub_library, hub_sentence
 from isthmus.stage import Json
 
 
@@ -30,32 +32,26 @@ def run(context: Context) -> dict[str, Json]:
 
 
 def _from_folder(source: Path, folder: Path, wanted: str) -> None:
-    if folder_fingerprint(source) != wanted:
-        raise ModelError(f"{source} has changed since the study was planned: plan it anew.")
+    """Copy the model: its folder belongs to somebody who may write into it again, which must not change ours."""
     names = ["config.json", INDEX, "README.md", *TOKENIZER_FILES]
     for path in [*(source / name for name in names), *source.glob("*.safetensors")]:
         if path.exists():
-            link_or_copy(path.resolve(), folder / path.name)
+            shutil.copyfile(path, folder / path.name)
+    try:
+        same = folder_fingerprint(folder) == wanted
+    except ModelError:
+        same = False
+    if not same:
+        raise ModelError(f"{source} has changed since the study was planned: run the same command again.")
 
 
 def _from_hub(identifier: str, revision: str, folder: Path) -> None:
     """Download the safetensors, the configuration and the tokenizer of one commit; never a pickle, never code."""
-    import huggingface_hub
-
-    hub: Any = huggingface_hub
     try:
-        snapshot = Path(
-            hub.snapshot_download(
-                identifier,
-                revision=revision,
-                allow_patterns=["config.json", "*.safetensors", INDEX, *TOKENIZER_FILES],
-            )
-        )
-    except Exception as error:  # the library raises many kinds: all of them mean "not from there"
-        reason = str(error).strip().split("\n")[0][:200]
-        raise ModelError(f"{identifier}@{revision} cannot be downloaded: {reason}") from error
-    for path in snapshot.rglob("*"):
-        if path.is_file() and path.parent == snapshot:
+        snapshot = Path(hub_library().snapshot_download(identifier, revision=revision, allow_patterns=list(HUB_FILES)))
+    except Exception as error:
+        raise ModelError(hub_sentence(identifier, revision, error)) from error
+    for path in snapshot.iterdir():  # the cache is everybody's: others may have put more into it
+        if path.is_file() and any(fnmatch(path.name, pattern) for pattern in HUB_FILES):
             link_or_copy(path.resolve(), folder / path.name)
-    if not list(folder.glob("*.safetensors")):
-        raise ModelError(f"{identifier}@{revision} has no safetensors weights; Isthmus does not load pickled ones.")
+    check_files(f"{identifier}@{revision}", (path.name for path in folder.iterdir()))

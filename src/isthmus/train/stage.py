@@ -12,7 +12,7 @@ from isthmus.execute import Context, Interrupted
 from isthmus.kinds import method
 from isthmus.kinds.core import Feature, Method
 from isthmus.model.card import write_card
-from isthmus.model.folder import load_model, load_tokenizer, save_model
+from isthmus.model.folder import check_length, load_model, load_tokenizer, save_model
 from isthmus.model.vocabulary import trim
 from isthmus.spec import Recipe
 from isthmus.stage import Json
@@ -35,6 +35,7 @@ def run(context: Context) -> dict[str, Json]:
     labels = list(identity.get("labels", ()))
     model: Any = load_model(parent, how.auto_class, labels, fresh_head=True, seed=identity["seed"])
     tokenizer = load_tokenizer(parent)
+    check_length(tokenizer, recipe.max_length)
     features = encode_training_rows(context, how, tokenizer, labels, recipe)
     freeze(model, recipe)
     trimmed = trim(model, features, tokenizer.pad_token_id)
