@@ -224,9 +224,10 @@ def stage_run(
     store: Annotated[Path | None, typer.Option(help="The store, where the file is not inside it.")] = None,
 ) -> None:
     """Run one stage from its stage.json: what every engine starts."""
-    from isthmus.execute import run_stage_file
+    from isthmus.execute import Code, run_stage_file
 
-    raise typer.Exit(run_stage_file(file, store))
+    code = run_stage_file(file, store)
+    raise typer.Exit(Code.DONE if code == Code.ALREADY else code)
 
 
 @store_app.command("verify")

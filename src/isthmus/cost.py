@@ -29,11 +29,11 @@ class Estimate(NamedTuple):
 def estimates(plan: Plan, store: Store) -> dict[str, Estimate]:
     """An estimate for every stage of ``plan``: what a finished one took, what another one is expected to take."""
     bodies = {key: _body(key, store) for key, stage in plan.stages.items() if stage.function == "model"}
-    found = {}
+    found, finished = {}, set(store.finished())
     for key, stage in plan.stages.items():
         if stage.function != "model":
             bodies[key] = bodies[next(iter(stage.inputs.values()))]
-        record = store.record(key)
+        record = store.record(key) if key in finished else None
         found[key] = _spent(record) if record else _expected(plan, key, bodies[key])
     return found
 

@@ -186,6 +186,7 @@ class Code:
 
     DONE = 0
     BUSY = 75
+    ALREADY = 76
 
 
 def run_stage_file(path: Path, root: Path | None = None) -> int:
@@ -196,7 +197,7 @@ def run_stage_file(path: Path, root: Path | None = None) -> int:
         root: the store, where the file is not inside it.
 
     Returns:
-        An exit status: 0 done, 75 another process has it, 130 stopped when asked to, 2 or 1 failed.
+        A status: 0 done, 76 it was done already, 75 another process has it, 130 stopped when asked to, 2 or 1 failed.
     """
     store = None
     try:
@@ -215,7 +216,7 @@ def run_stage_file(path: Path, root: Path | None = None) -> int:
             _keep_failure(store.work_folder(stage.key), sentence)
         return error.exit_code if isinstance(error, IsthmusError) else 1
     print(f"{stage.title}: {outcome}")
-    return Code.BUSY if outcome is Outcome.BUSY else Code.DONE
+    return {Outcome.DONE: Code.DONE, Outcome.BUSY: Code.BUSY, Outcome.ALREADY: Code.ALREADY}[outcome]
 
 
 def store_of(path: Path) -> Path:

@@ -161,7 +161,8 @@ class _Runner:
     def _end(self, ended: Ended) -> None:
         self.running.discard(ended.key)
         if self.walk.store.record(ended.key) is not None:
-            self.walk.finished_here.append(ended.key)
+            if ended.code == Code.DONE:  # otherwise another run did it
+                self.walk.finished_here.append(ended.key)
             self._set(ended.key, State.DONE)
         elif ended.code == Code.BUSY:
             self._set(ended.key, State.ELSEWHERE)

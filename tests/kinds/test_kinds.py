@@ -59,11 +59,9 @@ def test_predictions_come_in_the_order_of_the_rows_whatever_the_batches(
     features = how.encode(table, tokenizer, (), 32)
     with torch.inference_mode():
         found = how.predict(model, features, table, COLOURS, Batcher(1, budget, {}))
+        rows = [table.slice(row, 1) for row in range(4)]
         alone = [
-            how.predict(
-                model, how.encode(table.slice(row, 1), tokenizer, (), 32), table.slice(row, 1), COLOURS, Batcher(1, 99, {})
-            )
-            for row in range(4)
+            how.predict(model, how.encode(row, tokenizer, (), 32), row, COLOURS, Batcher(1, 99, {})) for row in rows
         ]
     assert [prediction.value for prediction in found] == [one[0].value for one in alone]
     assert [p.confidence for p in found] == pytest.approx([one[0].confidence for one in alone], abs=1e-5)

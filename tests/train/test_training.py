@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.tiny import SENTENCES
 
 from isthmus.data.schema import Kind, to_table
 from isthmus.errors import StageFailed
@@ -15,7 +16,6 @@ from isthmus.model.vocabulary import trim
 from isthmus.spec import Recipe
 from isthmus.train import checkpoint
 from isthmus.train.loop import Training, freeze, make_optimizer, run
-from tests.tiny import SENTENCES
 
 LABELS = ["short", "long"]
 RECIPE = Recipe(epochs=2, batch_size=4, learning_rate=1e-3, max_length=32)

@@ -5,6 +5,7 @@ order of the test rows. Languages that an interrupted attempt finished are not d
 """
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,7 @@ def run(context: Context) -> dict[str, Json]:
     model.to(device)
     tokenizer = load_tokenizer(folder)
     batcher = Batcher(tokenizer.pad_token_id, _TOKEN_BUDGET[device.type], {})
-    done = context.work / "done"
-    done.mkdir(exist_ok=True)
+    done = _finished_languages(context.work, how)
     tables = {
         language: limited(read_rows(context.store.data_file(fingerprint)), identity.get("limit"))
         for language, fingerprint in identity["test"].items()
@@ -68,6 +68,21 @@ def run(context: Context) -> dict[str, Json]:
         context.report(saved, len(tables))
     done.rename(context.output / "predictions")
     return {"rows": rows, "examples": sum(rows.values())}
+
+
+def _finished_languages(work: Path, how: Method) -> Path:
+    """The folder of the languages that an interrupted attempt finished, without what it left half-written.
+
+    Where rows are looked for among each other, vectors are shared between languages, and which texts were embedded in
+    one batch decides their last bits: there the stage begins again.
+    """
+    done = work / "done"
+    if not how.independent:
+        shutil.rmtree(done, ignore_errors=True)
+    done.mkdir(exist_ok=True)
+    for left in done.glob(".*.tmp"):
+        left.unlink()
+    return done
 
 
 def _groups(rows: Mapping[str, int], independent: bool) -> Iterator[list[str]]:
