@@ -19,11 +19,11 @@ from isthmus.collect import collect
 from isthmus.disk import plainly, write_atomic
 from isthmus.engines.local import LocalEngine
 from isthmus.errors import SpecError, nearest
-from isthmus.facts import facts_of, file_tasks
+from isthmus.facts import facts_of
 from isthmus.plan import Goal, Plan, plan
 from isthmus.results import Results
 from isthmus.runner import Walk, Watcher, run_plan, states_of
-from isthmus.spec import File, Files, Study
+from isthmus.spec import Study
 from isthmus.stage import Settings
 from isthmus.store import Store
 from isthmus.study_file import parse_study, read_study
@@ -134,20 +134,10 @@ def study_yaml(study: Study) -> str:
 def keep_study(study: Study, store: Store) -> Path:
     """Write the study into its folder of the store, for `status` and `report`; returns the folder.
 
-    Files that are tasks are kept with their whole paths, so that these commands find them from any folder.
+    Folders and files are named in it as they were given: `folder.txt` says from where.
     """
-    whole = study.model_copy(update={"files": {name: _absolute(own) for name, own in file_tasks(study).items()}})
     folder = store.study_folder(study.name)
     with plainly(store.root):
-        write_atomic(folder / "study.yaml", study_yaml(whole).encode())
+        write_atomic(folder / "study.yaml", study_yaml(study).encode())
+        write_atomic(folder / "folder.txt", str(Path.cwd()).encode(errors="surrogateescape"))
     return folder
-
-
-def _absolute(own: Files) -> Files:
-    def place(file: File) -> File:
-        if isinstance(file, str):
-            return str(Path(file).absolute())
-        return str(Path(file[0]).absolute()), str(Path(file[1]).absolute())
-
-    test = {language: place(file) for language, file in own.test.items()}
-    return own.model_copy(update={"train": None if own.train is None else place(own.train), "test": test})

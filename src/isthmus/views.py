@@ -4,7 +4,7 @@ import errno
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +145,8 @@ def show_status(name: str | None, store_path: Path, as_json: bool, keys: bool, a
         _show_studies(store, as_json)
         return
     study = _kept_or_named(name, store)
-    planned = api.make_plan(study, store)
+    with _where_it_was_run(study, store):
+        planned = api.make_plan(study, store)
     states = states_of(planned, store)
     reasons = {key: _reason(store, key) for key, state in states.items() if state is State.FAILED}
     if as_json:
@@ -181,7 +182,9 @@ def _show_studies(store: Store, as_json: bool) -> None:
     for folder in sorted((store.root / "studies").glob("*/study.yaml")):
         name = folder.parent.name
         try:
-            found = list(states_of(api.make_plan(read_study(folder), store), store).values())
+            study = read_study(folder)
+            with _where_it_was_run(study, store):
+                found = list(states_of(api.make_plan(study, store), store).values())
             rows[name] = {str(state): found.count(state) for state in _COUNTED}
         except IsthmusError as error:  # a file or a package it needs is gone: the other studies are still there
             rows[name] = {"error": str(error)}
@@ -223,6 +226,17 @@ def _kept_or_named(name: str, store: Store) -> Study:
     raise SpecError(f"No study called {name} was run in {store.root}: {nearest(name, kept)}")
 
 
+@contextmanager
+def _where_it_was_run(study: Study, store: Store) -> Iterator[None]:
+    """While inside, relative names of files and folders mean what they meant to the run of a study that was kept."""
+    try:
+        folder = Path((store.study_folder(study.name) / "folder.txt").read_text(errors="surrogateescape"))
+    except OSError:
+        folder = Path()
+    with chdir(folder) if folder.is_dir() else nullcontext():
+        yield
+
+
 def write_report(name: str | None, store_path: Path, page: Path | None, as_json: bool) -> None:
     """``isthmus report``."""
     store = _existing(store_path)
@@ -234,7 +248,8 @@ def write_report(name: str | None, store_path: Path, page: Path | None, as_json:
     study = _kept_or_named(name, store)
     if page is not None and page.is_dir():
         raise SpecError(f"--output {page} is a folder: give the name of a file, such as {page / 'report.html'}.")
-    results = api.results_of(study, store)
+    with _where_it_was_run(study, store):
+        results = api.results_of(study, store)
     page = page or store.study_folder(study.name) / "report.html"
     build_page(results, page)
     answer(results, page, as_json, {})
