@@ -18,7 +18,7 @@ import yaml
 from isthmus.collect import collect
 from isthmus.disk import plainly, write_atomic
 from isthmus.engines.local import LocalEngine
-from isthmus.errors import SpecError, nearest
+from isthmus.errors import SpecError, StoreError, nearest
 from isthmus.facts import facts_of
 from isthmus.plan import Goal, Plan, plan
 from isthmus.results import Results
@@ -117,8 +117,15 @@ def run(
 
 
 def results_of(study: Study, store: Store) -> Results:
-    """What the finished stages of ``study`` in ``store`` have to show, without running anything."""
+    """What the finished stages of ``study`` in ``store`` have to show, without running anything.
+
+    Raises:
+        StoreError: a file that the scores are read from was altered.
+    """
     planned = make_plan(study, store)
+    for chain in planned.chains:
+        if chain.score and (damage := store.damage(chain.score)):
+            raise StoreError(f"{damage[0]}: run the study again, which makes it anew.")
     states = states_of(planned, store)
     return collect(planned, store, states, {}, study_yaml(study), f"isthmus run {study.name}")
 

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -242,6 +242,7 @@ def main() -> None:
     """Run the command line; every error that a person can mend becomes its one sentence."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]  # welcome anywhere on the line
     debug = len(arguments) < len(sys.argv) - 1
+    sys.stdout, sys.stderr = (stream or _nowhere() for stream in (sys.stdout, sys.stderr))  # None when it was closed
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # what a terminal cannot show must not end the program
     try:
@@ -266,6 +267,10 @@ def main() -> None:
         sentence = " ".join(f"{type(error).__name__}: {error}".split())
         _fail(f"Isthmus failed ({sentence}). Add --debug for the traceback.", 1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - for as long as the program runs
 
 
 def _click_exception() -> Any:

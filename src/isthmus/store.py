@@ -24,6 +24,14 @@ _MARKER = "isthmus store 1\n"
 _RECORD = "record.json"
 
 
+_FOLDERS = ("stages", "work", "data", "studies", "locks", "damaged")
+
+
+def _is_begun(root: Path) -> bool:
+    """Is ``root`` an empty folder, or a store that another process is creating at this moment?"""
+    return root.is_dir() and all(item.name in _FOLDERS or item.name.startswith(".STORE.") for item in root.iterdir())
+
+
 @dataclass(frozen=True)
 class Damage:
     """A file of a finished stage, or of the data, that is not what it was when it was written."""
@@ -53,11 +61,11 @@ class Store:
         marker = store.root / "STORE"
         try:
             if not marker.exists():
-                if store.root.exists() and (not store.root.is_dir() or any(store.root.iterdir())):
+                if store.root.exists() and not _is_begun(store.root):
                     raise StoreError(
                         f"{root} is not an Isthmus store and not empty: choose another folder with --store."
                     )
-                for name in ("stages", "work", "data", "studies", "locks", "damaged"):
+                for name in _FOLDERS:
                     (store.root / name).mkdir(parents=True, exist_ok=True)
                 write_atomic(marker, _MARKER.encode())
             elif marker.read_text() != _MARKER:

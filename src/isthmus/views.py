@@ -4,7 +4,7 @@ import errno
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import chdir, contextmanager, nullcontext
+from contextlib import ExitStack, chdir, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +145,7 @@ def show_status(name: str | None, store_path: Path, as_json: bool, keys: bool, a
         _show_studies(store, as_json)
         return
     study = _kept_or_named(name, store)
-    with _where_it_was_run(study, store):
+    with _where_it_was_run(name, store):
         planned = api.make_plan(study, store)
     states = states_of(planned, store)
     reasons = {key: _reason(store, key) for key, state in states.items() if state is State.FAILED}
@@ -183,7 +183,7 @@ def _show_studies(store: Store, as_json: bool) -> None:
         name = folder.parent.name
         try:
             study = read_study(folder)
-            with _where_it_was_run(study, store):
+            with _where_it_was_run(name, store):
                 found = list(states_of(api.make_plan(study, store), store).values())
             rows[name] = {str(state): found.count(state) for state in _COUNTED}
         except IsthmusError as error:  # a file or a package it needs is gone: the other studies are still there
@@ -227,13 +227,12 @@ def _kept_or_named(name: str, store: Store) -> Study:
 
 
 @contextmanager
-def _where_it_was_run(study: Study, store: Store) -> Iterator[None]:
+def _where_it_was_run(name: str, store: Store) -> Iterator[None]:
     """While inside, relative names of files and folders mean what they meant to the run of a study that was kept."""
-    try:
-        folder = Path((store.study_folder(study.name) / "folder.txt").read_text(errors="surrogateescape"))
-    except OSError:
-        folder = Path()
-    with chdir(folder) if folder.is_dir() else nullcontext():
+    with ExitStack() as stack:
+        with suppress(OSError):  # not kept by a run, or gone by now
+            folder = (store.study_folder(name) / "folder.txt").read_text(errors="surrogateescape")
+            stack.enter_context(chdir(folder))
         yield
 
 
@@ -248,7 +247,7 @@ def write_report(name: str | None, store_path: Path, page: Path | None, as_json:
     study = _kept_or_named(name, store)
     if page is not None and page.is_dir():
         raise SpecError(f"--output {page} is a folder: give the name of a file, such as {page / 'report.html'}.")
-    with _where_it_was_run(study, store):
+    with _where_it_was_run(name, store):
         results = api.results_of(study, store)
     page = page or store.study_folder(study.name) / "report.html"
     build_page(results, page)
@@ -280,7 +279,7 @@ def verify(store_path: Path, as_json: bool) -> int:
         print_json({"checked": checked, "damaged": [vars(item) for item in found]})
     elif found:
         for item in found:
-            output().print(f"{item}: set aside.")
+            output().print(f"{item}: {'removed' if item.key == 'data' else 'set aside'}.")
         output().print("The next run of a study that needs them makes them anew.")
     else:
         output().print(f"All {checked:,} finished stages and data files are as they were written.")

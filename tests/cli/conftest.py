@@ -1,10 +1,11 @@
 """The command line as people use it: a folder with a tiny model, files and a study, and a store that a run has filled.
 
 The store is filled once for all tests, the hard way: a run on a terminal, Ctrl-C in the middle of a training, and the
-same command again, this time into a log.
+same command again, this time into a log (and in this process, which has torch loaded).
 """
 
 import contextlib
+import io
 import json
 import os
 import pty
@@ -93,15 +94,44 @@ def write_files(folder: Path, tiny_model: Path) -> None:
     (folder / "study.yaml").write_text(STUDY)
 
 
+class EngineHere:
+    """Runs stages in this process, which has torch loaded: for tests of everything but engines."""
+
+    slots = 1
+
+    def __init__(self, *_: int) -> None:
+        self._ended: list[Ended] = []
+
+    def start(self, key: str, stage_file: Path, log: Path) -> None:
+        with log.open("a") as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+            self._ended.append(Ended(key, run_stage_file(stage_file)))
+
+    def ended(self, timeout: float) -> list[Ended]:
+        ended, self._ended = self._ended, []
+        return ended
+
+    def stop(self, patience: float) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
 @pytest.fixture(scope="session")
 def story(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
     folder = tmp_path_factory.mktemp("cli")
     write_files(folder, tiny_model)
-    command = [PROGRAM, "run", "study.yaml", "--store", "store", "--workers", "2"]  # a thread each
-    drawn, code = until_interrupted(command, folder, after=r"train tiny > reviews.csv.*\d+/150")
+    command = ["run", "study.yaml", "--store", "store", "--workers", "2"]  # a thread each
+    drawn, code = until_interrupted([PROGRAM, *command], folder, after=r"train tiny > reviews.csv.*\d+/150")
     kept = {path.parent.name: path.stat().st_mtime_ns for path in folder.glob("store/stages/*/record.json")}
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
-    return Story(folder, drawn, code, kept, Said(done.returncode, done.stdout, done.stderr))
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(api, "LocalEngine", EngineHere)
+        patch.setattr(sys, "argv", ["isthmus", *command])
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as left:
+            main()
+    return Story(folder, drawn, code, kept, Said(int(left.value.code or 0), out.getvalue(), err.getvalue()))
 
 
 def until_interrupted(command: list[str], folder: Path, after: str) -> tuple[str, int]:
@@ -138,29 +168,6 @@ def finished(story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     shutil.copytree(story.folder, folder)
     monkeypatch.chdir(folder)
     return folder
-
-
-class EngineHere:
-    """Runs stages in this process, which has torch loaded: for tests of everything but engines."""
-
-    slots = 1
-
-    def __init__(self, *_: int) -> None:
-        self._ended: list[Ended] = []
-
-    def start(self, key: str, stage_file: Path, log: Path) -> None:
-        with log.open("a") as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
-            self._ended.append(Ended(key, run_stage_file(stage_file)))
-
-    def ended(self, timeout: float) -> list[Ended]:
-        ended, self._ended = self._ended, []
-        return ended
-
-    def stop(self, patience: float) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 @pytest.fixture

@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import PROGRAM, Said, Story
 
+from isthmus.cli import main
+from isthmus.errors import SpecError
+
 Program = Callable[..., Said]
 HEAVY = ("torch", "transformers", "pydantic", "pyarrow", "numpy", "matplotlib", "yaml", "huggingface_hub", "hassil")
 #: What typer itself loads, in its newer versions, to read the options of a command.
@@ -208,6 +211,12 @@ def test_a_reader_that_has_seen_enough_is_no_error(finished: Path) -> None:
     assert done.stdout in ("n0\n", "n141\n")
 
 
+def test_closed_streams_are_no_error(finished: Path) -> None:
+    for command, code in (("tasks >&-", 0), ("run none.yaml >&- 2>&-", 2)):
+        shell = subprocess.run(f"{PROGRAM} {command}", shell=True, capture_output=True, timeout=60, check=False)
+        assert (shell.returncode, shell.stderr) == (code, b"")
+
+
 def test_a_terminal_without_unicode_gets_what_it_can_show(finished: Path, process: Program) -> None:
     said = process("report", PYTHONIOENCODING="ascii")
     assert said.code == 0, said.err
@@ -217,11 +226,15 @@ def test_a_terminal_without_unicode_gets_what_it_can_show(finished: Path, proces
 # -- errors
 
 
-def test_debug_shows_the_traceback_wherever_it_stands(isthmus: Program, process: Program) -> None:
-    for arguments in (["--debug", "run", "none.yaml"], ["run", "none.yaml", "--debug"]):
-        said = process(*arguments)
-        assert said.code == 1
-        assert "Traceback" in said.err and "SpecError: There is no study file none.yaml" in said.err
+def test_debug_shows_the_traceback_wherever_it_stands(
+    isthmus: Program, process: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = process("run", "none.yaml", "--debug")
+    assert said.code == 1
+    assert "Traceback" in said.err and "SpecError: There is no study file none.yaml" in said.err
+    monkeypatch.setattr(sys, "argv", ["isthmus", "--debug", "run", "none.yaml"])
+    with pytest.raises(SpecError):
+        main()
     said = isthmus("run", "none.yaml")
     assert said.code == 2 and said.err == "Error: There is no study file none.yaml.\n"
 
@@ -265,10 +278,14 @@ def test_ctrl_c_while_planning_says_how_to_go_on(isthmus: Program, monkeypatch: 
         ("isthmus store ver", {"verify"}),
     ],
 )
-def test_tab_completes_commands_and_names(process: Program, typed: str, offered: set[str]) -> None:
-    words = typed.split(" ")
-    shell = {"_ISTHMUS_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(words) - 1)}
-    said = process(**shell, _TYPER_COMPLETE_ARGS=typed)
+def test_tab_completes_commands_and_names(
+    isthmus: Program, monkeypatch: pytest.MonkeyPatch, typed: str, offered: set[str]
+) -> None:
+    asked = {"_ISTHMUS_COMPLETE": "complete_bash", "_TYPER_COMPLETE_ARGS": typed}
+    asked |= {"COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    for name, value in asked.items():
+        monkeypatch.setenv(name, value)
+    said = isthmus()
     assert set(said.out.split()) == offered
     assert said.err == ""
 

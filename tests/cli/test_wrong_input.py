@@ -363,6 +363,25 @@ def test_damage_is_named_and_mended(finished: Path, isthmus: Program) -> None:
     assert file.read_bytes() == content, "made anew, the same to the bit"
 
 
+def test_a_report_is_not_made_of_altered_scores(finished: Path, isthmus: Program) -> None:
+    file = next((finished / "store" / "stages").glob("score-*/statistics.parquet"))
+    file.write_bytes(file.read_bytes()[:-1])
+    sentence = refused(isthmus("report"))
+    assert sentence.startswith(f"{file.parent.name}: statistics.parquet has ")
+    assert sentence.endswith(": run the study again, which makes it anew.")
+    assert "7 finished, 1 to do" in isthmus("run", "study.yaml").err
+    assert isthmus("report").code == 0
+
+
+def test_rows_that_were_altered_are_read_anew(finished: Path, isthmus: Program) -> None:
+    for file in (finished / "store" / "data").glob("*.arrow"):
+        file.write_bytes(file.read_bytes()[:-100])
+    said = isthmus("store", "verify")
+    assert said.code == 1 and said.out.count(" has other rows than its name says: removed.\n") == 4
+    assert isthmus("run", "study.yaml").out.startswith("Nothing to do")
+    assert isthmus("store", "verify").out.startswith("All 12 finished stages and data files")
+
+
 # -- single stages
 
 

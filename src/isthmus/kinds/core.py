@@ -3,7 +3,7 @@
 A new kind is a column schema (`isthmus.data.schema`), one implementation of `Method`, and its line in `isthmus.kinds`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor, nn
+
+from isthmus.errors import DataError
 
 #: A Hugging Face fast tokenizer; the library gives its tokenizers no useful types.
 Tokenizer = Any
@@ -110,6 +112,20 @@ def pad_texts(texts: Sequence[Sequence[int]], pad: int, device: torch.device) ->
     ids = np.full(inside.shape, pad, dtype=np.int64)
     ids[inside] = np.concatenate([np.asarray(text, dtype=np.int64) for text in texts])
     return Encoded(torch.from_numpy(ids).to(device), torch.from_numpy(inside.astype(np.int64)).to(device))
+
+
+def logits_of(model: nn.Module, features: Sequence[Feature], pad: int) -> Tensor:
+    """What the model's head says of each feature's first text: (features, labels) or (features, tokens, labels)."""
+    encoded = pad_texts([feature.texts[0] for feature in features], pad, device_of(model))
+    logits: Tensor = model(**encoded._asdict()).logits
+    return logits
+
+
+def label_index(label: str, index: Mapping[str, int], row: int) -> int:
+    """The number of a label. Raises DataError when it is not one of the task's."""
+    if label not in index:
+        raise DataError(f"row {row + 1}: the label {label!r} is not one of {', '.join(index)}.")
+    return index[label]
 
 
 def device_of(model: nn.Module) -> torch.device:

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from isthmus.errors import DataError
-from isthmus.kinds.core import Batcher, Feature, Method, Prediction, Tokenizer, device_of, pad_texts
+from isthmus.kinds.core import Batcher, Feature, Method, Prediction, Tokenizer, label_index, logits_of
 
 _IGNORE = -100
 
@@ -42,7 +41,7 @@ class Tagging:
                 if labels:
                     target = [_IGNORE] * len(ids)
                     for start, tag in zip(starts, tags[first:], strict=False):
-                        target[start] = _target(tag, index, row)
+                        target[start] = label_index(tag, index, row)
                 features.append(Feature(row, (ids,), target, tuple(starts), first))
         return features
 
@@ -52,7 +51,7 @@ class Tagging:
 
     def loss(self, model: nn.Module, features: Sequence[Feature], pad: int, temperature: float) -> Tensor:
         """Cross-entropy over the words' tags."""
-        logits = self._logits(model, features, pad)
+        logits = logits_of(model, features, pad)
         targets = torch.full(logits.shape[:2], _IGNORE, device=logits.device)
         for row, feature in enumerate(features):
             assert isinstance(feature.target, list)
@@ -68,7 +67,7 @@ class Tagging:
         sure = [0.0] * len(lengths)
         for positions in batcher.batches([feature.length for feature in features]):
             batch = [features[position] for position in positions]
-            best = self._logits(model, batch, batcher.pad).float().softmax(-1).max(-1)
+            best = logits_of(model, batch, batcher.pad).float().softmax(-1).max(-1)
             chosen, values = best.indices.tolist(), best.values.tolist()
             for row, feature in enumerate(batch):
                 for number, start in enumerate(feature.words):
@@ -79,11 +78,6 @@ class Tagging:
     def golds(self, table: pa.Table) -> list[Any]:
         """The tags of each sentence."""
         return list(table.column("tags").to_pylist())
-
-    def _logits(self, model: nn.Module, features: Sequence[Feature], pad: int) -> Tensor:
-        encoded = pad_texts([feature.texts[0] for feature in features], pad, device_of(model))
-        logits: Tensor = model(**encoded._asdict()).logits
-        return logits
 
 
 def _pieces(words: set[str], tokenizer: Tokenizer, max_length: int) -> dict[str, list[int]]:
@@ -108,12 +102,6 @@ def _windows(words: list[list[int]], limit: int) -> Iterator[tuple[int, list[lis
         size += len(word)
     if words:
         yield first, words[first:]
-
-
-def _target(tag: str, index: dict[str, int], row: int) -> int:
-    if tag not in index:
-        raise DataError(f"row {row + 1}: the tag {tag!r} is not one of {', '.join(index)}.")
-    return index[tag]
 
 
 TAGGING: Method = Tagging()

@@ -23,7 +23,7 @@ def load_tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ModelError(f"{folder} has no tokenizer that can be loaded: {_first_line(error)}") from error
     if not tokenizer.is_fast:
@@ -63,6 +63,7 @@ def load_model(folder: Path, auto_class: str, labels: Sequence[str], fresh_head:
             dtype=torch.float32,
             use_safetensors=True,
             local_files_only=True,
+            trust_remote_code=False,
             output_loading_info=True,
             ignore_mismatched_sizes=fresh_head,
             **(names if labels and fresh_head else {}),
@@ -70,13 +71,17 @@ def load_model(folder: Path, auto_class: str, labels: Sequence[str], fresh_head:
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(f"{folder} cannot be loaded as a {auto_class}: {_first_line(error)}") from error
     missing = set(report["missing_keys"])
-    _check_missing(folder, model, missing, fresh_head)
+    _check_body(folder, model, missing, "lacks {} weights of the model")
+    misshapen = {str(key[0]) for key in report["mismatched_keys"]}
+    _check_body(folder, model, misshapen, "has {} weights of another shape than its configuration says")
+    _check_head(folder, model, missing, fresh_head)
     if auto_class == "AutoModel" and any("pooler" in name for name in missing):
         model.pooler = None
     if fresh_head:
         torch.manual_seed(seed)
         for name, child in model.named_children():
             if model is not model.base_model and name != model.base_model_prefix:
+                _forget(child)
                 child.apply(model._init_weights)
     elif labels and [model.config.id2label[i] for i in range(model.config.num_labels)] != list(labels):
         raise ModelError(
@@ -86,14 +91,23 @@ def load_model(folder: Path, auto_class: str, labels: Sequence[str], fresh_head:
     return model  # type: ignore[no-any-return]
 
 
-def _check_missing(folder: Path, model: Any, missing: set[str], fresh_head: bool) -> None:
-    """Weights that the folder lacks: a pooler or a head that is made fresh, or a sign of a broken checkpoint."""
-    prefix = f"{model.base_model_prefix}."
-    has_head = model is not model.base_model
-    body = {name for name in missing if "pooler" not in name and (not has_head or name.startswith(prefix))}
+def _forget(part: nn.Module) -> None:
+    """Have the library initialise ``part`` again: it leaves alone what it marked as loaded."""
+    for marked in (*part.modules(), *part.parameters()):
+        setattr(marked, "_is_hf_initialized", False)  # noqa: B010 - the library's own mark, not in its types
+
+
+def _check_body(folder: Path, model: Any, wanting: set[str], problem: str) -> None:
+    """Refuse a broken checkpoint: only a pooler or a head may be wanting."""
+    prefix, has_head = f"{model.base_model_prefix}.", _has_head(model)
+    body = {name for name in wanting if "pooler" not in name and (not has_head or name.startswith(prefix))}
     if body:
-        raise ModelError(f"{folder}: the checkpoint lacks {len(body)} weights of the model, such as {min(body)}.")
-    head = {name for name in missing if has_head and not name.startswith(prefix)}
+        raise ModelError(f"{folder}: the checkpoint {problem.format(len(body))}, such as {min(body)}.")
+
+
+def _check_head(folder: Path, model: Any, missing: set[str], fresh_head: bool) -> None:
+    """Refuse to predict with a head that was never trained."""
+    head = {name for name in missing if _has_head(model) and not name.startswith(f"{model.base_model_prefix}.")}
     if head and not fresh_head:
         raise ModelError(
             f"{folder}: the model has no trained head for this kind of task (it lacks {min(head)}): "
