@@ -81,3 +81,23 @@ def test_a_study_written_out_and_read_again_is_the_same() -> None:
     study = parse_study(GOOD, "s.yaml", ("overrides.target={epochs: 4}",))
     assert parse_study(study_yaml(study), "again") == study
     assert isinstance(study, Study)
+
+
+@pytest.mark.parametrize(
+    ("text", "changes", "sentence"),
+    [
+        ("a: &a [*a]\n", (), "s.yaml: it nests too deeply, or an alias"),
+        (f"a: {'[' * 3000}", (), "s.yaml: it nests too deeply, or an alias"),
+        (GOOD, ("recipe.epochs=abc",), "--set recipe.epochs=abc: recipe.epochs: Input should be a valid number"),
+        (GOOD, ("recipe.epoch=1",), "--set recipe.epoch=1: there is no field 'recipe.epoch': did you mean epochs?"),
+        (
+            "targets: [x]\nfiles:\n  x: {colums: 1}\n",
+            (),
+            "s.yaml, line 3: there is no field 'files.x.colums': did you mean columns?",
+        ),
+    ],
+)
+def test_the_one_to_blame_is_named(text: str, changes: tuple[str, ...], sentence: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse_study(text, "s.yaml", changes)
+    assert str(caught.value).startswith(sentence)

@@ -115,7 +115,10 @@ def _failure(walked: Walk) -> IsthmusError | None:
         return None
     key, reason = next(iter(walked.errors.items()))
     more = f" ({len(walked.errors)} stages failed, {walked.count(State.SKIPPED)} were skipped.)"
-    return StageFailed(f"{walked.plan.stages[key].title}: {reason}{more if len(walked.errors) > 1 else ''}")
+    problem = StageFailed(f"{walked.plan.stages[key].title}: {reason}{more if len(walked.errors) > 1 else ''}")
+    if walked.codes.get(key) == IsthmusError.exit_code:
+        problem.exit_code = IsthmusError.exit_code
+    return problem
 
 
 def _leave(problem: IsthmusError | None) -> None:

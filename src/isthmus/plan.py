@@ -160,7 +160,8 @@ class _Planner:
             identity |= recipe.model_dump(include={"max_length", "precision"}, exclude_defaults=True)
             if self.study.test_examples is not None:
                 identity["limit"] = self.study.test_examples
-            title = f"predict {story} on {task.name}, {len(languages)} languages"
+            count = f"{len(languages)} language{'s' if len(languages) > 1 else ''}"
+            title = f"predict {story} on {task.name}, {count}"
             stage = Stage("predict", identity, {"model": model}, title, {"task": task.name})
             self._known[memo] = self._add(stage, *rows.values())
         return self._known[memo]

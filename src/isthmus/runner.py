@@ -56,6 +56,8 @@ class Walk:
     store: Store
     states: dict[str, State]
     errors: dict[str, str] = field(default_factory=dict)
+    #: the exit status of each failed stage: 2 when it was something the user can mend
+    codes: dict[str, int] = field(default_factory=dict)
     #: stages that this run has finished itself
     finished_here: list[str] = field(default_factory=list)
     interrupted: bool = False
@@ -167,6 +169,7 @@ class _Runner:
         elif ended.code == Code.BUSY:
             self._set(ended.key, State.ELSEWHERE)
         else:
+            self.walk.codes[ended.key] = ended.code
             self._fail(ended.key, self._reason(ended))
 
     def _reason(self, ended: Ended) -> str:

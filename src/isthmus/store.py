@@ -68,7 +68,7 @@ class Store:
                 for name in _FOLDERS:
                     (store.root / name).mkdir(parents=True, exist_ok=True)
                 write_atomic(marker, _MARKER.encode())
-            elif marker.read_text() != _MARKER:
+            elif marker.read_bytes() != _MARKER.encode():
                 raise StoreError(f"{root} was made by another version of Isthmus: choose another folder with --store.")
         except OSError as error:
             raise StoreError(f"{root} cannot be used as a store: {error.strerror or error}.") from error

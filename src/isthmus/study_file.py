@@ -7,7 +7,7 @@ import yaml
 from pydantic import ValidationError
 
 from isthmus.errors import SpecError, nearest
-from isthmus.spec import Recipe, Study, first_problem
+from isthmus.spec import Files, Recipe, Strict, Study, first_problem
 
 Location = tuple[str | int, ...]
 
@@ -35,6 +35,8 @@ def parse_study(text: str, where: str, changes: tuple[str, ...] = ()) -> Study:
         data = _plain(root, (), lines, where) if root is not None else {}
     except yaml.YAMLError as error:
         raise SpecError(_yaml_sentence(error, where)) from None
+    except RecursionError:
+        raise SpecError(f"{where}: it nests too deeply, or an alias (*name) stands inside its own anchor.") from None
     if not isinstance(data, dict):
         raise SpecError(
             f"{where}: a study is a mapping of fields such as `targets: [...]`, not a {type(data).__name__}."
@@ -43,6 +45,8 @@ def parse_study(text: str, where: str, changes: tuple[str, ...] = ()) -> Study:
     try:
         return Study.model_validate(data)
     except ValidationError as error:
+        if change := _blamed(error, changes):
+            raise SpecError(_sentence(error, f"--set {change}", {})) from None
         raise SpecError(_sentence(error, where, lines)) from None
 
 
@@ -108,6 +112,16 @@ def _yaml_sentence(error: yaml.YAMLError, where: str) -> str:
     return f"{where}{line}: this is not valid YAML: {problem}. Check the indentation and the quotes there."
 
 
+def _blamed(error: ValidationError, changes: tuple[str, ...]) -> str | None:
+    """The change that made the first problem, if one of them did."""
+    place = [str(part) for part in error.errors()[0]["loc"]]
+    for change in reversed(changes):
+        path = change.partition("=")[0].strip().split(".")
+        if place[: len(path)] == path:
+            return change
+    return None
+
+
 def _sentence(error: ValidationError, where: str, lines: dict[Location, int]) -> str:
     """The first problem, with its line and, for an unknown field, the nearest known one."""
     first = error.errors()[0]
@@ -117,7 +131,8 @@ def _sentence(error: ValidationError, where: str, lines: dict[Location, int]) ->
         found = found[:-1]
     line = f", line {lines[found]}" if found in lines and lines else ""
     if first["type"] == "extra_forbidden":
-        known = Recipe.model_fields if location[0] == "recipe" and len(location) > 1 else Study.model_fields
+        models: dict[str, type[Strict]] = {"recipe": Recipe, "files": Files}
+        known = models.get(str(location[0]), Study).model_fields if len(location) > 1 else Study.model_fields
         return f"{where}{line}: there is no field '{'.'.join(map(str, location))}': {nearest(str(location[-1]), known)}"
     if first["type"] == "missing":
         return f"{where}: the field '{'.'.join(map(str, location))}' is missing."

@@ -16,18 +16,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from tests.tiny import SENTENCES
 
 from isthmus import api
 from isthmus.cli import main
+from isthmus.disk import sha256
 from isthmus.engines import Ended
 from isthmus.execute import run_stage_file
+from tests.tiny import SENTENCES
 
 PROGRAM = str(Path(sys.executable).with_name("isthmus"))
 STUDY = """\
@@ -38,7 +39,7 @@ targets: [reviews.csv]
 files:
   reviews.csv:
     test: {de: de.tsv, sw: sw.jsonl}
-recipe: {epochs: 30, batch_size: 8, learning_rate: 1e-3, max_length: 32}
+recipe: {epochs: 20, batch_size: 8, learning_rate: 1e-3, max_length: 32}
 """
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
@@ -122,7 +123,7 @@ def story(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
     folder = tmp_path_factory.mktemp("cli")
     write_files(folder, tiny_model)
     command = ["run", "study.yaml", "--store", "store", "--workers", "2"]  # a thread each
-    drawn, code = until_interrupted([PROGRAM, *command], folder, after=r"train tiny > reviews.csv.*\d+/150")
+    drawn, code = until_interrupted([PROGRAM, *command], folder, after=r"train tiny > reviews.csv.*\d+/100")
     kept = {path.parent.name: path.stat().st_mtime_ns for path in folder.glob("store/stages/*/record.json")}
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
@@ -168,6 +169,30 @@ def finished(story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     shutil.copytree(story.folder, folder)
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture
+def here(finished: Path) -> Iterator[Path]:
+    """As `finished`; whatever happens in it, nothing that is finished may be lost or changed."""
+    before = {str(path): sha256(path) for path in sorted(finished.glob("store/stages/*/**/*")) if path.is_file()}
+    yield finished
+    assert {path: sha256(Path(path)) for path in before} == before
+
+
+def refused(said: Said, code: int = 2) -> str:
+    """The one sentence that a command left with."""
+    assert said.code == code, said
+    assert said.out == ""
+    lines = [line for line in said.err.splitlines() if not line.startswith(("train/", "test/"))]
+    assert len(lines) == 1 and lines[0].startswith("Error: "), said.err
+    assert len(lines[0]) < 500
+    return lines[0].removeprefix("Error: ")
+
+
+def write(name: str, content: str | bytes) -> None:
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import PROGRAM, Said, Story
 
 from isthmus.cli import main
 from isthmus.errors import SpecError
+from tests.cli.conftest import PROGRAM, Said, Story
 
 Program = Callable[..., Said]
 HEAVY = ("torch", "transformers", "pydantic", "pyarrow", "numpy", "matplotlib", "yaml", "huggingface_hub", "hassil")
@@ -56,7 +56,7 @@ def test_every_command_is_described_on_one_line(isthmus: Program) -> None:
 def test_a_terminal_shows_bars_with_the_time_left(story: Story) -> None:
     lines = story.drawn.split("\n")
     assert any(re.search(r"^all stages .*\d/8 .*\d+ (s|min) left", line) for line in lines), story.drawn
-    assert any(re.search(r"^train tiny > reviews.csv, seed 1 .*\d+/150 0:00:0\d", line) for line in lines), story.drawn
+    assert any(re.search(r"^train tiny > reviews.csv, seed 1 .*\d+/100 0:00:0\d", line) for line in lines), story.drawn
 
 
 def test_ctrl_c_says_how_to_go_on(story: Story) -> None:
@@ -74,7 +74,7 @@ def test_the_same_command_goes_on_where_ctrl_c_stopped_it(story: Story) -> None:
         record = story.folder / "store" / "stages" / name / "record.json"
         assert record.stat().st_mtime_ns == written, f"{name} was finished, and done again"
     logs = "".join(path.read_text() for path in story.folder.glob("store/stages/train-*/log.txt"))
-    assert re.search(r"train tiny > .*, seed 1: stopped after step \d+ of 150, and saved", logs), logs
+    assert re.search(r"train tiny > .*, seed 1: stopped after step \d+ of 100, and saved", logs), logs
 
 
 def test_a_log_has_plain_lines(story: Story) -> None:

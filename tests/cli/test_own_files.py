@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import Said
 
 from isthmus import api
 from isthmus.data.files import FileSource
@@ -15,6 +14,7 @@ from isthmus.facts import file_tasks
 from isthmus.spec import Study
 from isthmus.store import Store
 from isthmus.study_file import parse_study
+from tests.cli.conftest import Said
 
 Program = Callable[..., Said]
 QUICK = ["--model", "tiny", "--set", "recipe.max_length=32", "--set", "recipe.epochs=1"]

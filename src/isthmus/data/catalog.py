@@ -26,9 +26,12 @@ class SplitFacts:
 
 
 def read_rows(path: Path) -> pa.Table:
-    """The table in an Arrow file, memory-mapped."""
-    with pa.memory_map(str(path)) as source:
-        return pa.ipc.open_file(source).read_all()
+    """The table in an Arrow file, memory-mapped. Raises DataError when it was cut off or altered."""
+    try:
+        with pa.memory_map(str(path)) as source:
+            return pa.ipc.open_file(source).read_all()
+    except (pa.ArrowInvalid, FileNotFoundError) as error:
+        raise DataError(f"{path} cannot be read ({error}): isthmus store verify takes it out of the way.") from error
 
 
 class Catalog:
@@ -119,5 +122,5 @@ def _read_index(path: Path) -> dict[str, SplitFacts]:
     try:
         data: Mapping[str, Mapping[str, object]] = json.loads(path.read_bytes())
         return {name: SplitFacts(**fact) for name, fact in data.items()}  # type: ignore[arg-type]
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, AttributeError):
         return {}

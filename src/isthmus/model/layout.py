@@ -19,6 +19,8 @@ TOKENIZER_FILES = (
     "added_tokens.json",
     "sentencepiece.bpe.model",
     "spiece.model",
+    "spm.model",
+    "tokenizer.model",
     "vocab.txt",
     "vocab.json",
     "merges.txt",
