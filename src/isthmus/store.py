@@ -3,7 +3,7 @@
 stages/KEY/     record.json (its presence is what "finished" means), stage.json, log.txt and the stage's output
 work/KEY/       a stage under way, or interrupted: stage.json, log.txt, progress.json, checkpoints, output/
 data/           rows as Arrow files named by their fingerprint, and index/ of the tasks they belong to
-studies/NAME/   the study as it was run, its plan and its report
+studies/NAME/   the study as it was run, and its report
 locks/          one file a stage, held by the process that runs it
 damaged/        finished stages set aside because a file of theirs changed
 """

@@ -34,6 +34,8 @@ class Training:
     step: int = 0
     curve: list[CurvePoint] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    #: the epoch that was last asked for, and its batches of positions
+    _drawn: tuple[int, list[list[int]]] = field(default=(-1, []), init=False, repr=False)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -48,10 +50,10 @@ class Training:
     def batch(self, step: int) -> list[Feature]:
         """The examples of a step: a function of the seed and the step alone."""
         epoch, position = divmod(step, self.steps_per_epoch)
-        lengths = [feature.length for feature in self.features]
-        if getattr(self, "_epoch", None) != epoch:
-            self._epoch, self._batches = epoch, epoch_batches(lengths, self.recipe.batch_size, self.seed, epoch)
-        return [self.features[row] for row in self._batches[position]]
+        if self._drawn[0] != epoch:
+            lengths = [feature.length for feature in self.features]
+            self._drawn = (epoch, epoch_batches(lengths, self.recipe.batch_size, self.seed, epoch))
+        return [self.features[row] for row in self._drawn[1][position]]
 
     def learning_rate(self, step: int) -> float:
         """Linear warm-up, then linear decay to zero (arXiv 2005.13013, appendix A)."""
