@@ -136,3 +136,74 @@ def test_a_training_ends_in_models() -> None:
     made = plan(Study(intermediates=["mnli"], targets=["xnli"]), FACTS, "models")
     assert [stage.function for stage in made.stages.values()] == ["model", "train", "train"]
     assert made.chains[0].score is None
+
+
+def tasks_of_a_suite(name: str) -> Task:
+    task = replace(made_up_task(name), languages=("en", "sw", "qu"))
+    if name in ("xquad", "mlqa"):
+        return replace(task, kind=Kind.SPAN, train_language=None, trains_on=("squad1",), recipe={"max_length": 384})
+    if name == "bucc2018":
+        return replace(task, kind=Kind.MINING)
+    if name == "lareqa":
+        return replace(task, kind=Kind.RANKING, train_language=None, pool=("en", "sw"))
+    return replace(task, kind=Kind.BITEXT) if name == "tatoeba" else task
+
+
+SUITE = {"small": {"xquad": ("en", "sw", "de"), "mlqa": ("sw",), "tatoeba": ("sw",)}}
+SUITE_FACTS = replace(FACTS, task=tasks_of_a_suite, suite=SUITE.get)
+
+
+def test_a_suite_is_its_tasks_each_in_the_suites_languages_as_far_as_the_task_has_them() -> None:
+    made = plan(Study(targets=["small"]), SUITE_FACTS)
+    measured = {stage.hints["task"]: list(stage.identity["test"]) for stage in stages(made, "predict")}
+    assert measured == {"xquad": ["en", "sw"], "mlqa": ["sw"], "tatoeba": ["sw"]}
+
+
+def test_targets_that_are_trained_on_the_same_task_share_the_model() -> None:
+    made = plan(Study(targets=["xquad", "mlqa"]), SUITE_FACTS)
+    (training,) = stages(made, "train")
+    assert training.hints["task"] == "squad1"
+    assert {planned.model for planned in made.chains} == {training.key}
+    assert all(stage.identity["max_length"] == 384 for stage in stages(made, "predict"))
+
+
+def test_a_target_may_be_trained_on_other_tasks_than_usual() -> None:
+    made = plan(Study(targets=["xquad", "mlqa"], train_on={"mlqa": ["mnli", "squad2"]}), SUITE_FACTS)
+    assert [stage.hints["task"] for stage in stages(made, "train")] == ["squad1", "mnli", "squad2"]
+    assert "mnli > squad2" in made.stages[made.chains[1].model].title
+
+
+def test_what_a_study_says_comes_before_what_is_usual_for_a_task() -> None:
+    usual = {"max_length": 384, "epochs": 2}
+    assert Study(targets=["a"]).recipe_for("a", "target", usual).max_length == 384
+    said = Study(targets=["a"], recipe=Recipe(max_length=128))  # its default, but said
+    assert said.recipe_for("a", "target", usual) == Recipe(max_length=128, epochs=2)
+
+
+def test_rows_that_are_looked_for_come_with_what_they_are_looked_for_among() -> None:
+    made = plan(Study(targets=["bucc2018", "lareqa"], languages=["sw"]), SUITE_FACTS, "evaluation")
+    by_task = {stage.hints["task"]: stage.identity for stage in stages(made, "predict")}
+    mining, ranking = by_task["bucc2018"], by_task["lareqa"]
+    assert all(list(mining[split]) == list(mining["test"]) for split in ("candidates", "dev", "dev_candidates"))
+    assert list(ranking["candidates"]) == ["en", "sw"], "the pool is the task's, whatever is measured"
+    assert "dev" not in ranking
+
+
+def test_only_what_retrieves_depends_on_how_it_is_done() -> None:
+    keys = [
+        {stage.hints["task"]: stage.key for stage in stages(plan(study, SUITE_FACTS, "evaluation"), "predict")}
+        for study in (
+            Study(targets=["tatoeba", "pawsx"]),
+            Study(targets=["tatoeba", "pawsx"], retrieval={"pooling": "cls"}),
+        )
+    ]
+    assert keys[0]["pawsx"] == keys[1]["pawsx"]
+    assert keys[0]["tatoeba"] != keys[1]["tatoeba"]
+
+
+def test_predictions_need_no_scores() -> None:
+    for goal, trained in (("predictions", 0), ("trained predictions", 1)):
+        made = plan(Study(targets=["xquad"]), SUITE_FACTS, goal)  # type: ignore[arg-type]
+        assert len(stages(made, "train")) == trained
+        assert not stages(made, "score")
+        assert made.chains[0].predictions in made.stages

@@ -5,19 +5,24 @@ baseline and every intermediate are trained once, whatever the number of targets
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from isthmus.data.catalog import SplitFacts
+from isthmus.data.schema import SEARCHING, Kind
 from isthmus.errors import SpecError
 from isthmus.results import Chain
-from isthmus.spec import THEN, Recipe, Study, steps_of
+from isthmus.spec import THEN, Recipe, Study, retrieval_for, steps_of
 from isthmus.stage import Json, Stage
 from isthmus.tasks.core import Split, Task
 
 Role = Literal["intermediate", "target"]
-#: What a plan ends in: scores of trained chains, trained models alone, or scores of the models as they are.
-Goal = Literal["scores", "models", "evaluation"]
+#: What a plan ends in: scores of trained chains, trained models alone, scores of the models as they are, or the
+#: predictions of either, which need no labels.
+Goal = Literal["scores", "models", "evaluation", "predictions", "trained predictions"]
+_TRAINS = frozenset({"scores", "models", "trained predictions"})
+#: The goals that need no labels of the rows that are measured.
+UNLABELLED = frozenset({"predictions", "trained predictions"})
 
 
 @dataclass(frozen=True)
@@ -37,14 +42,17 @@ class Facts:
     model: Callable[[str], ModelSource]
     split: Callable[[Task, Split, str], SplitFacts]
     languages: Callable[[tuple[str, ...], Task], tuple[str, ...]]
+    #: the tasks of a suite and the languages it measures each in; None for a name that is no suite's
+    suite: Callable[[str], Mapping[str, tuple[str, ...]] | None] = lambda _: None
 
 
 @dataclass(frozen=True)
 class PlannedChain:
-    """A chain and the keys of its last model and of its scores (None in a plan that ends in models)."""
+    """A chain and the keys of its last model, its predictions and its scores (None where the plan ends before)."""
 
     chain: Chain
     model: str
+    predictions: str | None
     score: str | None
 
 
@@ -87,7 +95,7 @@ class _Planner:
 
     def plan(self) -> Plan:
         chains = []
-        targets = [self._task(name) for name in self.study.targets]
+        targets = [task for name in self.study.targets for task in self._targets(name)]
         for model in self.study.models:
             base = self._model(model)
             for intermediate in self.study.intermediates:
@@ -106,21 +114,41 @@ class _Planner:
             self.tasks[name] = self.facts.task(name)
         return self.tasks[name]
 
+    def _targets(self, name: str) -> list[Task]:
+        """The task of that name, or those of the suite, in the suite's languages."""
+        suite = self.facts.suite(name)
+        if suite is None:
+            return [self._task(name)]
+        found = []
+        for member, languages in suite.items():
+            task = self._task(member)
+            there = tuple(language for language in languages if language in task.languages)
+            if there and (chosen := self.facts.languages(self.study.languages, replace(task, languages=there))):
+                found.append(replace(task, languages=chosen))
+        if not found:
+            raise SpecError(f"No task of {name} has any of the languages {', '.join(self.study.languages)}.")
+        return found
+
     def _target(self, chain: Chain, target: Task, start: str, story: str) -> PlannedChain:
         """The stages from the model ``start`` to the scores of the chain's target."""
         trained = start
+        if self.goal in _TRAINS:
+            training = self.study.train_on.get(target.name, target.training)
+            if not training and self.goal == "models":
+                self._trainable(target.name)
+            for name in training:
+                trained = self._train(trained, self._trainable(name), "target", chain.seed, story)
+                story = f"{story} {THEN} {name}"
         if self.goal == "models":
-            return PlannedChain(
-                chain, self._train(start, self._trainable(target.name), "target", chain.seed, story), None
-            )
-        if target.train_language is not None and self.goal == "scores":
-            trained = self._train(start, target, "target", chain.seed, story)
-            story = f"{story} {THEN} {target.name}"
+            return PlannedChain(chain, trained, None, None)
         predict = self._predict(trained, target, story)
-        score = self._add(
-            Stage("score", {"metric": target.metric}, {"predictions": predict}, f"score {story} on {target.name}")
-        )
-        return PlannedChain(chain, trained, score)
+        if self.goal in UNLABELLED:
+            return PlannedChain(chain, trained, predict, None)
+        identity: dict[str, Json] = {"metric": target.metric}
+        if target.also:
+            identity["also"] = list(target.also)
+        score = self._add(Stage("score", identity, {"predictions": predict}, f"score {story} on {target.name}"))
+        return PlannedChain(chain, trained, predict, score)
 
     def _trainable(self, name: str) -> Task:
         task = self._task(name)
@@ -133,7 +161,7 @@ class _Planner:
         return self._add(Stage("model", source.identity, title=f"get {name}", hints=source.hints))
 
     def _train(self, start: str, task: Task, role: Role, seed: int, story: str) -> str:
-        recipe = self._recipe(task.name, role)
+        recipe = self._recipe(task, role)
         memo = ("train", start, task.name, recipe, seed)
         if memo not in self._known:
             assert task.train_language is not None
@@ -148,7 +176,7 @@ class _Planner:
         return self._known[memo]
 
     def _predict(self, model: str, task: Task, story: str) -> str:
-        memo = ("predict", model, task.name)
+        memo = ("predict", model, task.name, task.languages)
         if memo not in self._known:
             languages = self._languages(task)
             rows = {language: self.facts.split(task, "test", language) for language in languages}
@@ -156,18 +184,44 @@ class _Planner:
                 "kind": str(task.kind),
                 "test": {language: fact.fingerprint for language, fact in rows.items()},
             }
-            recipe = self._recipe(task.name, "target")
-            identity |= recipe.model_dump(include={"max_length", "precision"}, exclude_defaults=True)
+            recipe = self._recipe(task, "target")
+            identity |= recipe.model_dump(
+                include={"max_length", "precision", "stride", "no_answer"}, exclude_defaults=True
+            )
+            searched = self._searched(task, languages)
+            for split, facts in searched.items():
+                identity[split] = {language: fact.fingerprint for language, fact in facts.items()}
+            if task.kind is Kind.BITEXT or searched:
+                options = retrieval_for(self.study.retrieval, task.retrieval)
+                options.of(task.kind)  # raises where they are not for this kind
+                if options.dev_language is not None and options.dev_language not in languages:
+                    raise SpecError(
+                        f"retrieval.dev_language: {options.dev_language} is not among the languages that {task.name} "
+                        f"is measured in ({', '.join(languages[:12])}): add it to them, or choose on another."
+                    )
+                if said := options.model_dump(exclude_defaults=True):
+                    identity["retrieval"] = said
             if self.study.test_examples is not None:
                 identity["limit"] = self.study.test_examples
             count = f"{len(languages)} language{'s' if len(languages) > 1 else ''}"
             title = f"predict {story} on {task.name}, {count}"
             stage = Stage("predict", identity, {"model": model}, title, {"task": task.name})
-            self._known[memo] = self._add(stage, *rows.values())
+            reads = [*rows.values(), *(fact for facts in searched.values() for fact in facts.values())]
+            self._known[memo] = self._add(stage, *reads)
         return self._known[memo]
 
-    def _recipe(self, task: str, role: Role) -> Recipe:
-        return self.study.recipe_for(task, role)
+    def _searched(self, task: Task, languages: tuple[str, ...]) -> dict[Split, dict[str, SplitFacts]]:
+        """What the rows of a task are looked for among, and the dev rows that a threshold is chosen on."""
+        if task.kind not in SEARCHING:
+            return {}
+        splits: tuple[Split, ...] = ("candidates",) if task.pool else ("candidates", "dev", "dev_candidates")
+        return {
+            split: {language: self.facts.split(task, split, language) for language in task.pool or languages}
+            for split in splits
+        }
+
+    def _recipe(self, task: Task, role: Role) -> Recipe:
+        return self.study.recipe_for(task.name, role, task.recipe)
 
     def _languages(self, task: Task) -> tuple[str, ...]:
         languages = self.facts.languages(self.study.languages, task)

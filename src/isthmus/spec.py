@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from isthmus.errors import SpecError
+
 #: The intermediate that means "no intermediate stage": the baseline of every gain.
 NONE = "none"
 #: Between the names of tasks trained one after another.
@@ -36,6 +38,76 @@ class Recipe(Strict):
     freeze_layers: int = Field(0, ge=0, description="leave this many of the lowest layers as they are")
     train_examples: int | None = Field(None, ge=1, description="use only this many training rows (nested subsets)")
     temperature: float = Field(0.05, gt=0, description="of the contrastive loss (bitext)")
+    stride: int = Field(128, ge=1, description="tokens from one window of a long context to the next (span)")
+    no_answer: bool = Field(False, description="may a question have no answer? (span)")
+
+
+class Retrieval(Strict):
+    """How texts become vectors and are searched. A field left out is as the benchmark of the task has it."""
+
+    layer: Annotated[int, Field(ge=0)] | Literal["last", "xtreme", "all"] = Field(
+        "last",
+        description="hidden layer whose states are pooled, from 0, the embeddings; `xtreme` is the benchmark's for "
+        "Tatoeba; `all` tries each (bitext)",
+    )
+    pooling: Literal["mean", "cls", "last"] | None = Field(
+        None, description="of the states: their mean, the first (cls) or the last; not given: mean, but cls in ranking"
+    )
+    similarity: Literal["cosine", "dot", "l2"] | None = Field(
+        None, description="of two vectors; not given: cosine; l2 is 1 / (1 + the squared distance)"
+    )
+    margin: Literal["none", "absolute", "distance", "ratio"] | None = Field(
+        None, description="similarity against that of the nearest neighbours; not given: ratio in mining, or none"
+    )
+    neighbours: int = Field(4, ge=1, description="nearest neighbours of each side that a margin looks at")
+    direction: Literal["forward", "backward", "intersect", "max"] | None = Field(
+        None,
+        description="whose best matches count: the foreign sentences' (forward), the English ones', those that agree, "
+        "or the best of both; not given: backward, but max in mining",
+    )
+    shift: bool = Field(False, description="move each side by the difference of the means before a search (mining)")
+    official: bool = Field(False, description="keep two peculiarities of XTREME's code (mining)")
+    dev_language: str | None = Field(None, description="language that layer `all` chooses on; it is needed there")
+
+    @model_validator(mode="after")
+    def _has_a_dev_language(self) -> "Retrieval":
+        if self.layer == "all" and self.dev_language is None:
+            raise ValueError("layer: all needs a dev_language to choose the layer on: the test must not choose it")
+        if self.layer != "all" and self.dev_language is not None:
+            raise ValueError("dev_language is what layer: all chooses on; with one layer it has no use")
+        return self
+
+    def of(self, kind: str) -> "Retrieval":
+        """The same with nothing left out: what is not given is as the benchmarks of that kind have it.
+
+        Raises:
+            SpecError: what is given is nothing that tasks of that kind can do.
+        """
+        defaults, choices = _RETRIEVAL[kind]
+        whole = self.model_copy(update={name: value for name, value in defaults.items() if getattr(self, name) is None})
+        for name, allowed in choices.items():
+            value = getattr(whole, name)
+            if value not in allowed:
+                known = ", ".join(str(choice).lower() for choice in allowed)
+                shown = str(value).lower()
+                raise SpecError(f"retrieval.{name}: {shown} is not for {kind} tasks: leave it out, or take {known}.")
+        if whole.layer == "all" and kind != "bitext":
+            raise SpecError(f"retrieval.layer: all is for bitext tasks; name one layer for {kind} tasks.")
+        return whole
+
+
+#: For each kind that searches: what is meant by fields that are left out, and the values that fields may have.
+_RETRIEVAL: Mapping[str, tuple[Mapping[str, str], Mapping[str, tuple[object, ...]]]] = {
+    "bitext": (
+        {"pooling": "mean", "similarity": "cosine", "margin": "none", "direction": "backward"},
+        {"direction": ("forward", "backward"), "shift": (False,), "official": (False,)},
+    ),
+    "mining": ({"pooling": "mean", "similarity": "cosine", "margin": "ratio", "direction": "max"}, {}),
+    "ranking": (
+        {"pooling": "cls", "similarity": "cosine", "margin": "none", "direction": "forward"},
+        {"direction": ("forward",), "margin": ("none",), "shift": (False,), "official": (False,)},
+    ),
+}
 
 
 def _as_list(value: object) -> object:
@@ -49,7 +121,8 @@ def _intermediate_name(value: object) -> object:
     return value
 
 
-#: A file, or two that translate each other line by line: the foreign one, then the English one.
+#: A file, or two that belong together: texts that translate each other line by line (the foreign one first), rows and
+#: their labels, or queries and candidates.
 File = str | tuple[str, str]
 
 
@@ -63,7 +136,9 @@ class Files(Strict):
     columns: Mapping[str, str | int] = Field(
         default_factory=dict, description="role (`text`, `label`, ...): name in the header, or number without one"
     )
-    format: Literal["csv", "tsv", "jsonl", "conll", "conllu"] | None = Field(None, description="by the files' names")
+    format: Literal["csv", "tsv", "jsonl", "json", "conll", "conllu", "text"] | None = Field(
+        None, description="by the files' names"
+    )
     quoting: Literal["auto", "csv", "none"] = Field("auto", description="how quotation marks in CSV and TSV are read")
 
 
@@ -81,15 +156,25 @@ class Study(Strict):
         (NONE,), description="`none`, a task, or a list of tasks trained one after another"
     )
     targets: Names = Field(description="tasks to measure; those with English training data are trained on first")
+    train_on: Mapping[str, Annotated[tuple[str, ...], BeforeValidator(_as_list)]] = Field(
+        default_factory=dict, description="target: tasks or files to train on before measuring it, instead of its usual"
+    )
     seeds: Annotated[tuple[int, ...], BeforeValidator(_as_list), Field(min_length=1)] = Field(
         (1,), description="one chain each; two or more let the intervals cover the training's own variance"
     )
     languages: Names = Field(("all",), description="languages to measure: `all`, tags, or a selector")
+    data: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = Field(
+        (), description="folders of data sets, searched in order, and `hub`; the hub alone if not given"
+    )
+    partial: bool = Field(
+        False, description="accept fewer rows and languages than published, and dev where test labels are withheld"
+    )
     test_examples: int | None = Field(None, ge=1, description="measure on at most this many test rows a language")
     recipe: Recipe = Field(Recipe(), description="of every training stage")
     overrides: Mapping[str, Overrides] = Field(
         default_factory=dict, description="recipe fields by role (`intermediate`, `target`) or by task"
     )
+    retrieval: Retrieval = Field(Retrieval(), description="how sentences are embedded and searched")
     files: Mapping[str, Files] = Field(default_factory=dict, description="your own tasks, by the name they have here")
 
     @model_validator(mode="after")
@@ -106,10 +191,19 @@ class Study(Strict):
                 raise ValueError(f"overrides.{name}: {first_problem(error)}") from None
         return self
 
-    def recipe_for(self, task: str, role: Literal["intermediate", "target"]) -> Recipe:
-        """The recipe of a stage: the study's, changed for the role, then for the task."""
-        changes = {**self.overrides.get(role, {}), **self.overrides.get(task, {})}
-        return Recipe.model_validate({**self.recipe.model_dump(), **changes}) if changes else self.recipe
+    def recipe_for(
+        self, task: str, role: Literal["intermediate", "target"], usual: Mapping[str, Any] | None = None
+    ) -> Recipe:
+        """The recipe of a stage: what is ``usual`` for the task, then the study's, then that for role and task."""
+        said = {name: getattr(self.recipe, name) for name in self.recipe.model_fields_set}
+        changes = {**(usual or {}), **said, **self.overrides.get(role, {}), **self.overrides.get(task, {})}
+        return Recipe.model_validate(changes)
+
+
+def retrieval_for(said: Retrieval, usual: Mapping[str, Any]) -> Retrieval:
+    """How a task's texts are searched: what is ``usual`` for it, then what is ``said``."""
+    given = {name: getattr(said, name) for name in said.model_fields_set}
+    return Retrieval.model_validate({**usual, **given})
 
 
 def steps_of(intermediate: str) -> tuple[str, ...]:

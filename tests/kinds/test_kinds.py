@@ -12,12 +12,17 @@ from isthmus.data.schema import Kind, to_table
 from isthmus.errors import DataError
 from isthmus.kinds import method
 from isthmus.kinds.bitext import embed, embed_all
-from isthmus.kinds.core import Batcher
+from isthmus.kinds.core import Batcher, Limits, Search
 from isthmus.kinds.tagging import _windows
 from isthmus.model.folder import load_model, load_tokenizer
+from isthmus.spec import Retrieval
 
 TAGS = ["O", "B-PLACE", "I-PLACE"]
 COLOURS = ["green", "red", "blue"]
+
+
+def search(tokenizer: Any) -> Search:
+    return Search("en", Retrieval(), tokenizer, Limits(32))
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +43,7 @@ def sequences() -> Any:
 
 def test_a_batch_has_the_same_gradient_however_it_is_split(tiny_model: Path, tokenizer: Any) -> None:
     how, table = method(Kind.SEQUENCE), sequences()
-    features = how.encode(table, tokenizer, COLOURS, 32)
+    features = how.encode(table, tokenizer, COLOURS, Limits(32))
     gradients = []
     for size in (4, 1, 3):
         model = model_for(Kind.SEQUENCE, tiny_model, COLOURS)
@@ -56,12 +61,15 @@ def test_predictions_come_in_the_order_of_the_rows_whatever_the_batches(
 ) -> None:
     how, table = method(Kind.SEQUENCE), sequences()
     model = model_for(Kind.SEQUENCE, tiny_model, COLOURS)
-    features = how.encode(table, tokenizer, (), 32)
+    features = how.encode(table, tokenizer, None, Limits(32))
     with torch.inference_mode():
-        found = how.predict(model, features, table, COLOURS, Batcher(1, budget, {}))
+        found = how.predict(model, features, table, COLOURS, Batcher(1, budget, {}), search(tokenizer))
         rows = [table.slice(row, 1) for row in range(4)]
         alone = [
-            how.predict(model, how.encode(row, tokenizer, (), 32), row, COLOURS, Batcher(1, 99, {})) for row in rows
+            how.predict(
+                model, how.encode(row, tokenizer, None, Limits(32)), row, COLOURS, Batcher(1, 99, {}), search(tokenizer)
+            )
+            for row in rows
         ]
     assert [prediction.value for prediction in found] == [one[0].value for one in alone]
     assert [p.confidence for p in found] == pytest.approx([one[0].confidence for one in alone], abs=1e-5)
@@ -70,10 +78,10 @@ def test_predictions_come_in_the_order_of_the_rows_whatever_the_batches(
 def test_a_pair_is_one_input_and_a_label_outside_the_set_is_named(tokenizer: Any) -> None:
     columns = {"id": ["a"], "text": ["the lamp"], "text_pair": ["the hall"], "label": ["maybe"]}
     table = to_table(Kind.PAIR, columns, "test")
-    feature = method(Kind.PAIR).encode(table, tokenizer, (), 32)[0]
+    feature = method(Kind.PAIR).encode(table, tokenizer, None, Limits(32))[0]
     assert feature.texts[0].count(2) == 3, "<s> A </s> </s> B </s>"
     with pytest.raises(DataError, match="row 1: the label 'maybe' is not one of yes, no"):
-        method(Kind.PAIR).encode(table, tokenizer, ["yes", "no"], 32)
+        method(Kind.PAIR).encode(table, tokenizer, ["yes", "no"], Limits(32))
 
 
 words = st.lists(st.lists(st.integers(5, 50), min_size=1, max_size=6), max_size=40)
@@ -99,19 +107,19 @@ def test_every_word_gets_exactly_one_tag(tiny_model: Path, tokenizer: Any, sente
     tags = [["O"] * len(sentence) for sentence in sentences]
     ids = [str(row) for row in range(len(sentences))]
     table = to_table(Kind.TAGGING, {"id": ids, "tokens": sentences, "tags": tags}, "test")
-    features = how.encode(table, tokenizer, TAGS, 24)
+    features = how.encode(table, tokenizer, TAGS, Limits(24))
     assert all(feature.length <= 24 for feature in features)
     assert how.weight(features) == sum(map(len, sentences))
     with torch.inference_mode():
         model = model_for(Kind.TAGGING, tiny_model, TAGS)
-        found = how.predict(model, features, table, TAGS, Batcher(1, 400, {}))
+        found = how.predict(model, features, table, TAGS, Batcher(1, 400, {}), search(tokenizer))
     assert [len(prediction.value) for prediction in found] == [len(sentence) for sentence in sentences]
     assert all(tag in TAGS for prediction in found for tag in prediction.value)
 
 
 def test_only_the_first_piece_of_a_word_carries_its_tag(tokenizer: Any) -> None:
     columns = {"id": ["a"], "tokens": [["unbelievable", "hall"]], "tags": [["B-PLACE", "I-PLACE"]]}
-    feature = method(Kind.TAGGING).encode(to_table(Kind.TAGGING, columns, "test"), tokenizer, TAGS, 32)[0]
+    feature = method(Kind.TAGGING).encode(to_table(Kind.TAGGING, columns, "test"), tokenizer, TAGS, Limits(32))[0]
     assert isinstance(feature.target, list)
     assert [target for target in feature.target if target >= 0] == [1, 2]
     assert len(feature.target) > 4
@@ -132,7 +140,9 @@ def test_english_finds_the_nearest_foreign_sentence_and_of_equals_the_first(tiny
     table = to_table(Kind.BITEXT, columns, "test")
     model = model_for(Kind.BITEXT, tiny_model, [])
     with torch.inference_mode():
-        found = how.predict(model, how.encode(table, tokenizer, (), 32), table, (), Batcher(1, 99, {}))
+        found = how.predict(
+            model, how.encode(table, tokenizer, None, Limits(32)), table, (), Batcher(1, 99, {}), search(tokenizer)
+        )
     assert [prediction.value for prediction in found] == ["a", "a"]
     assert found[0].confidence == pytest.approx(1, abs=1e-5)
 
@@ -153,7 +163,7 @@ def test_the_contrastive_loss_is_lowest_when_each_text_is_nearest_to_its_own(tin
     same = {"id": ["a", "b"], "source": ["the lamp", "close"], "target": ["the lamp", "close"]}
     crossed = {**same, "target": ["close", "the lamp"]}
     losses = [
-        float(how.loss(model, how.encode(to_table(Kind.BITEXT, one, "test"), tokenizer, (), 32), 1, 0.05))
+        float(how.loss(model, how.encode(to_table(Kind.BITEXT, one, "test"), tokenizer, None, Limits(32)), 1, 0.05))
         for one in (same, crossed)
     ]
     assert losses[0] < losses[1]

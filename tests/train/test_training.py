@@ -11,6 +11,7 @@ from tests.tiny import SENTENCES
 from isthmus.data.schema import Kind, to_table
 from isthmus.errors import StageFailed
 from isthmus.kinds import method
+from isthmus.kinds.core import Limits
 from isthmus.model.folder import load_model, load_tokenizer, save_model
 from isthmus.model.vocabulary import trim
 from isthmus.spec import Recipe
@@ -35,7 +36,7 @@ def prepare(
 ) -> tuple[Training, Any, list[int] | None]:
     how, tokenizer = method(Kind.SEQUENCE), load_tokenizer(folder)
     model: Any = load_model(folder, how.auto_class, LABELS, fresh_head=True, seed=seed)
-    features = how.encode(table(), tokenizer, LABELS, recipe.max_length)
+    features = how.encode(table(), tokenizer, LABELS, Limits(recipe.max_length))
     freeze(model, recipe)
     small = trim(model, features, tokenizer.pad_token_id) if trimmed else None
     training = Training(model, how, small.features if small else features, recipe, seed, tokenizer.pad_token_id)

@@ -1,7 +1,8 @@
 """The stage `predict`: a model and the test rows of a task in, one Parquet file of predictions a language out.
 
-A file has the columns ``id``, ``group``, ``gold``, ``prediction`` (text, or a list of tags) and ``confidence``, in the
-order of the test rows. Languages that an interrupted attempt finished are not done again.
+A file has the columns ``id``, ``group``, ``gold``, ``prediction`` (a text, a number, or a list of tags, tokens or ids)
+and ``confidence``, and ``n_best`` where a kind weighs many texts, in the order of the test rows. Languages that an
+interrupted attempt finished are not done again.
 """
 
 import json
@@ -19,32 +20,35 @@ from isthmus.data.schema import SCHEMAS, Kind
 from isthmus.data.subset import nested_subset
 from isthmus.disk import replacing
 from isthmus.errors import ModelError
+from isthmus.evaluate.sweep import sweep_of
 from isthmus.execute import Context, Interrupted
 from isthmus.kinds import method
-from isthmus.kinds.core import Batcher, Method
+from isthmus.kinds.core import TOKEN_BUDGET, Batcher, Limits, Method, Search
 from isthmus.model.folder import check_length, load_model, load_tokenizer
-from isthmus.spec import Recipe
+from isthmus.spec import Recipe, Retrieval
 from isthmus.stage import Json
 
-#: Padded tokens in one forward pass. On a CPU a matrix product of 512 rows is as fast as it gets, and small batches of
-#: texts sorted by length are little padding; a GPU wants more to do at once.
-_TOKEN_BUDGET = {"cpu": 512, "cuda": 32_768}
 #: Rows predicted between two savings, when one language has fewer.
 _GROUP_ROWS = 500
+_N_BEST = pa.list_(pa.struct([("text", pa.string()), ("score", pa.float32())]))
 
 
 def run(context: Context) -> dict[str, Json]:
-    """Predict every language; writes ``predictions/LANGUAGE.parquet``. Returns the number of rows of each."""
+    """Predict every language; writes ``predictions/LANGUAGE.parquet``. Returns the number of rows of each.
+
+    A sweep over layers writes ``layers.json`` too, and returns what it holds as ``layers``.
+    """
     identity = context.stage.identity
     torch.set_num_threads(context.settings.threads)
     folder = context.input_folder("model") / "model"
-    how = method(identity["kind"])
+    sweep = sweep_of(_options(context), identity["kind"])
+    how = sweep or method(identity["kind"])
     labels = _labels(folder, Kind(identity["kind"]))
     model = load_model(folder, how.auto_class, labels, fresh_head=False).eval()
     device = _device(context.settings.device)
     model.to(device)
     tokenizer = load_tokenizer(folder)
-    batcher = Batcher(tokenizer.pad_token_id, _TOKEN_BUDGET[device.type], {})
+    batcher = Batcher(tokenizer.pad_token_id, TOKEN_BUDGET[device.type], {})
     done = _finished_languages(context.work, how)
     tables = {
         language: limited(read_rows(context.store.data_file(fingerprint)), identity.get("limit"))
@@ -52,14 +56,15 @@ def run(context: Context) -> dict[str, Json]:
     }
     rows = {language: len(table) for language, table in tables.items()}
     saved = 0
-    for group in _groups(rows, how.independent):
+    for group in _groups(sweep.first(rows) if sweep else rows, how.independent):
         if context.stopping():
             raise Interrupted(f"{context.stage.title}: stopped, with {saved} of {len(tables)} languages saved.")
         saved += len(group)
         if all((done / f"{language}.parquet").exists() for language in group):
             continue
         whole = pa.concat_tables([tables[language] for language in group])
-        predicted = _predictions(model, how, whole, tokenizer, labels, batcher, identity)
+        search = _search(context, tokenizer, group[0])
+        predicted = _predictions(model, how, whole, labels, batcher, search, identity.get("precision", ""))
         start = 0
         for language in group:
             with replacing(done / f"{language}.parquet") as temporary:
@@ -67,7 +72,8 @@ def run(context: Context) -> dict[str, Json]:
             start += rows[language]
         context.report(saved, len(tables))
     done.rename(context.output / "predictions")
-    return {"rows": rows, "examples": sum(rows.values())}
+    swept = {"layers": sweep.save(context.output)} if sweep is not None else {}
+    return {"rows": rows, "examples": sum(rows.values()), **swept}
 
 
 def _finished_languages(work: Path, how: Method) -> Path:
@@ -105,28 +111,46 @@ def limited(table: pa.Table, limit: int | None) -> pa.Table:
     return table.take(nested_subset(table.column("id").to_pylist(), limit, "test"))
 
 
+def _options(context: Context) -> Retrieval:
+    return Retrieval.model_validate(context.stage.identity.get("retrieval", {}))
+
+
+def _search(context: Context, tokenizer: Any, language: str) -> Search:
+    """What the rows of ``language`` are looked for among, as the stage's identity says."""
+    identity = context.stage.identity
+    fields = Recipe.model_fields
+    limits = Limits(*(identity.get(name, fields[name].default) for name in ("max_length", "stride")))
+    check_length(tokenizer, limits.max_length)
+
+    def tables(split: str) -> dict[str, pa.Table]:
+        named = identity.get(split, {})
+        return {language: read_rows(context.store.data_file(rows)) for language, rows in named.items()}
+
+    dev, dev_candidates = (tables(split).get(language) for split in ("dev", "dev_candidates"))
+    options = _options(context)
+    no_answer = identity.get("no_answer", False)
+    return Search(language, options, tokenizer, limits, tables("candidates"), dev, dev_candidates, no_answer)
+
+
 @torch.inference_mode()
 def _predictions(
-    model: Any, how: Method, table: pa.Table, tokenizer: Any, labels: list[str], batcher: Batcher, identity: Any
+    model: Any, how: Method, table: pa.Table, labels: list[str], batcher: Batcher, search: Search, precision: str
 ) -> pa.Table:
     """The predictions for ``table``, as the columns of a file."""
-    length = identity.get("max_length", Recipe.model_fields["max_length"].default)
-    check_length(tokenizer, length)
-    unlabelled: tuple[str, ...] = ()
-    features = how.encode(table, tokenizer, unlabelled, length)
-    with torch.autocast(
-        next(model.parameters()).device.type, torch.bfloat16, enabled=identity.get("precision") == "bf16"
-    ):
-        predicted = how.predict(model, features, table, labels, batcher)
-    return pa.table(
-        {
-            "id": table.column("id"),
-            "group": table.column("group"),
-            "gold": how.golds(table),
-            "prediction": [prediction.value for prediction in predicted],
-            "confidence": pa.array([prediction.confidence for prediction in predicted], pa.float32()),
-        }
-    )
+    features = how.encode(table, search.tokenizer, None, search.limits)
+    with torch.autocast(next(model.parameters()).device.type, torch.bfloat16, enabled=precision == "bf16"):
+        predicted = how.predict(model, features, table, labels, batcher, search)
+    columns = {
+        "id": table.column("id"),
+        "group": table.column("group"),
+        "gold": [g if p.gold is None else p.gold for g, p in zip(how.golds(table), predicted, strict=True)],
+        "prediction": [prediction.value for prediction in predicted],
+        "confidence": pa.array([prediction.confidence for prediction in predicted], pa.float32()),
+    }
+    if any(prediction.n_best for prediction in predicted):
+        rows = [[{"text": text, "score": score} for text, score in prediction.n_best] for prediction in predicted]
+        columns["n_best"] = pa.array(rows, _N_BEST)
+    return pa.table(columns)
 
 
 def _labels(folder: Path, kind: Kind) -> list[str]:

@@ -1,19 +1,23 @@
-"""Sentence retrieval between two languages (`bitext`): mean-pooled vectors, cosine similarity, nearest neighbour.
+"""Sentence retrieval between two languages (`bitext`): for each sentence of one side, its nearest on the other.
 
-Measured as Tatoeba is in XTREME: the English sentences are the queries, the foreign ones are the index. Learned, where
-there are pairs to learn from, with a symmetric contrastive loss over the batch (InfoNCE).
+Measured as Tatoeba is in XTREME: mean-pooled vectors, cosine similarity; the English sentences are the queries, the
+foreign ones are the index. Learned, where there are pairs to learn from, with a symmetric contrastive loss over the
+batch (InfoNCE).
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from isthmus.evaluate.retrieval import nearest_rows
-from isthmus.kinds.core import Batcher, Feature, Method, Prediction, Tokenizer, device_of, pad_texts
+from isthmus.evaluate.retrieval.margins import Scoring, best_matches
+from isthmus.evaluate.retrieval.search import nearest
+from isthmus.kinds.core import Batcher, Feature, Limits, Method, Prediction, Search, Tokenizer
+from isthmus.kinds.vectors import embed, embed_all, pooling_of
+from isthmus.spec import Retrieval
 
 
 class Bitext:
@@ -23,10 +27,12 @@ class Bitext:
     independent = False  # the index is the language's
     splittable = False  # the other examples of the batch are the negatives
 
-    def encode(self, table: pa.Table, tokenizer: Tokenizer, labels: Sequence[str], max_length: int) -> list[Feature]:
+    def encode(
+        self, table: pa.Table, tokenizer: Tokenizer, labels: Sequence[str] | None, limits: Limits
+    ) -> list[Feature]:
         """One feature a row: its source and its target."""
         source, target = (
-            tokenizer(table.column(name).to_pylist(), truncation=True, max_length=max_length)["input_ids"]
+            tokenizer(table.column(name).to_pylist(), truncation=True, max_length=limits.max_length)["input_ids"]
             for name in ("source", "target")
         )
         return [Feature(row, pair) for row, pair in enumerate(zip(source, target, strict=True))]
@@ -45,37 +51,67 @@ class Bitext:
         return (functional.cross_entropy(logits, wanted) + functional.cross_entropy(logits.T, wanted)) / 2
 
     def predict(
-        self, model: nn.Module, features: Sequence[Feature], table: pa.Table, labels: Sequence[str], batcher: Batcher
+        self,
+        model: nn.Module,
+        features: Sequence[Feature],
+        table: pa.Table,
+        labels: Sequence[str],
+        batcher: Batcher,
+        search: Search,
     ) -> list[Prediction]:
-        """For the English text of each row, the id of the row whose foreign text is nearest, and their cosine."""
-        source = embed_all(model, [feature.texts[0] for feature in features], batcher)
-        target = embed_all(model, [feature.texts[1] for feature in features], batcher)
-        found = nearest_rows(functional.normalize(target, dim=-1), functional.normalize(source, dim=-1))
+        """For the English text of each row, the id of the row whose foreign text is nearest, and the similarity.
+
+        The other way round where the options say so; a margin decides, and is the confidence, where there is one.
+        """
+        options = search.options.of("bitext")
+        assert options.layer != "all", "a sweep asks for every layer"
         ids = table.column("id").to_pylist()
-        pairs = zip(found.indices.tolist(), found.similarities.tolist(), strict=True)
-        return [Prediction(ids[row], similarity) for row, similarity in pairs]
+        return _predictions(_sides(model, features, batcher, options), options, ids)
+
+    def predict_layers(
+        self, model: nn.Module, features: Sequence[Feature], table: pa.Table, batcher: Batcher, search: Search
+    ) -> list[list[Prediction]]:
+        """As `predict` by each hidden layer, from the embeddings on; every text is encoded once."""
+        options = search.options.of("bitext")
+        ids = table.column("id").to_pylist()
+        source, target = _sides(model, features, batcher, options)
+        layers = zip(source.unbind(1), target.unbind(1), strict=True)
+        return [_predictions(_Sides(*pair), options, ids) for pair in layers]
 
     def golds(self, table: pa.Table) -> list[Any]:
         """The ids of the rows themselves."""
         return list(table.column("id").to_pylist())
 
 
-def embed(model: nn.Module, texts: Sequence[Sequence[int]], pad: int) -> Tensor:
-    """The mean of the last layer's states over all tokens, special ones included: (texts, width)."""
-    encoded = pad_texts(texts, pad, device_of(model))
-    states: Tensor = model(**encoded._asdict()).last_hidden_state
-    mask = encoded.attention_mask.unsqueeze(-1).to(states.dtype)
-    return (states * mask).sum(1) / mask.sum(1)
+class _Sides(NamedTuple):
+    """The vectors of the foreign texts and of the English ones: (rows, width) each, or (rows, layers, width)."""
+
+    source: Tensor
+    target: Tensor
 
 
-def embed_all(model: nn.Module, texts: Sequence[list[int]], batcher: Batcher) -> Tensor:
-    """As `embed`, for any number of texts; each distinct text is encoded once. Float32, on the CPU."""
-    new = list(dict.fromkeys(tuple(text) for text in texts if tuple(text) not in batcher.known))
-    for positions in batcher.batches([len(text) for text in new]):
-        batch = [new[position] for position in positions]
-        for text, vector in zip(batch, embed(model, batch, batcher.pad), strict=True):
-            batcher.known[text] = vector.float().cpu()
-    return torch.stack([batcher.known[tuple(text)] for text in texts])
+def _sides(model: nn.Module, features: Sequence[Feature], batcher: Batcher, options: Retrieval) -> _Sides:
+    pooling = pooling_of(model, options)
+    texts = [feature.texts[side] for side in (0, 1) for feature in features]
+    vectors = embed_all(model, texts, batcher, pooling)
+    return _Sides(vectors[: len(features)], vectors[len(features) :])
+
+
+def _predictions(sides: _Sides, options: Retrieval, ids: Sequence[str]) -> list[Prediction]:
+    """What each query finds, by the options (with nothing left out)."""
+    if not ids:
+        return []
+    backward = options.direction == "backward"
+    assert options.similarity is not None and options.margin is not None
+    if options.margin == "none":
+        queries, index = reversed(sides) if backward else sides
+        found = nearest(queries, index, 1, options.similarity)
+        rows, scores = found.indices[:, 0].tolist(), found.similarities[:, 0].tolist()
+    else:
+        matches = best_matches(*sides, Scoring(options.similarity, options.margin, options.neighbours))
+        side = matches.backward if backward else matches.forward
+        rows, scores = side.rows.tolist(), side.scores.tolist()
+    return [Prediction(ids[row], score) for row, score in zip(rows, scores, strict=True)]
 
 
 BITEXT: Method = Bitext()

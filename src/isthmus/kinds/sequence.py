@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from isthmus.kinds.core import Batcher, Feature, Method, Prediction, Tokenizer, label_index, logits_of
+from isthmus.kinds.core import Batcher, Feature, Limits, Method, Prediction, Search, Tokenizer, label_index, logits_of
 
 
 class Classification:
@@ -21,12 +21,16 @@ class Classification:
     def __init__(self, columns: tuple[str, ...]) -> None:
         self.columns = columns
 
-    def encode(self, table: pa.Table, tokenizer: Tokenizer, labels: Sequence[str], max_length: int) -> list[Feature]:
+    def encode(
+        self, table: pa.Table, tokenizer: Tokenizer, labels: Sequence[str] | None, limits: Limits
+    ) -> list[Feature]:
         """One feature a row; of two texts, the longer is cut first."""
         texts = [table.column(name).to_pylist() for name in self.columns]
-        ids = tokenizer(*texts, truncation=True, max_length=max_length, return_attention_mask=False)["input_ids"]
-        index = {label: number for number, label in enumerate(labels)}
-        targets = [label_index(label, index, row) for row, label in enumerate(self.golds(table))] if labels else None
+        ids = tokenizer(*texts, truncation=True, max_length=limits.max_length, return_attention_mask=False)["input_ids"]
+        index = {label: number for number, label in enumerate(labels or ())}
+        targets = None
+        if labels is not None:
+            targets = [label_index(label, index, row) for row, label in enumerate(self.golds(table))]
         return [Feature(row, (text,), targets[row] if targets else None) for row, text in enumerate(ids)]
 
     def weight(self, features: Sequence[Feature]) -> float:
@@ -40,7 +44,13 @@ class Classification:
         return functional.cross_entropy(logits.float(), targets)
 
     def predict(
-        self, model: nn.Module, features: Sequence[Feature], table: pa.Table, labels: Sequence[str], batcher: Batcher
+        self,
+        model: nn.Module,
+        features: Sequence[Feature],
+        table: pa.Table,
+        labels: Sequence[str],
+        batcher: Batcher,
+        search: Search,
     ) -> list[Prediction]:
         """The likeliest label of each row and its probability."""
         found: list[Prediction | None] = [None] * len(table)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from isthmus.kinds.core import Batcher, Feature, Method, Prediction, Tokenizer, label_index, logits_of
+from isthmus.kinds.core import Batcher, Feature, Limits, Method, Prediction, Search, Tokenizer, label_index, logits_of
 
 _IGNORE = -100
 
@@ -24,21 +24,23 @@ class Tagging:
     independent = True
     splittable = True
 
-    def encode(self, table: pa.Table, tokenizer: Tokenizer, labels: Sequence[str], max_length: int) -> list[Feature]:
+    def encode(
+        self, table: pa.Table, tokenizer: Tokenizer, labels: Sequence[str] | None, limits: Limits
+    ) -> list[Feature]:
         """One feature a window; a sentence without words gives none."""
         sentences = table.column("tokens").to_pylist()
-        pieces = _pieces({word for sentence in sentences for word in sentence}, tokenizer, max_length)
-        index = {label: number for number, label in enumerate(labels)}
+        pieces = _pieces({word for sentence in sentences for word in sentence}, tokenizer, limits.max_length)
+        index = {label: number for number, label in enumerate(labels or ())}
         features = []
         for row, (words, tags) in enumerate(zip(sentences, table.column("tags").to_pylist(), strict=True)):
-            for first, window in _windows([pieces[word] for word in words], max_length - 2):
+            for first, window in _windows([pieces[word] for word in words], limits.max_length - 2):
                 starts, ids = [], [tokenizer.cls_token_id]
                 for word in window:
                     starts.append(len(ids))
                     ids.extend(word)
                 ids.append(tokenizer.sep_token_id)
                 target = None
-                if labels:
+                if labels is not None:
                     target = [_IGNORE] * len(ids)
                     for start, tag in zip(starts, tags[first:], strict=False):
                         target[start] = label_index(tag, index, row)
@@ -59,7 +61,13 @@ class Tagging:
         return functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=_IGNORE)
 
     def predict(
-        self, model: nn.Module, features: Sequence[Feature], table: pa.Table, labels: Sequence[str], batcher: Batcher
+        self,
+        model: nn.Module,
+        features: Sequence[Feature],
+        table: pa.Table,
+        labels: Sequence[str],
+        batcher: Batcher,
+        search: Search,
     ) -> list[Prediction]:
         """The likeliest tag of every word; the confidence is the mean over the sentence's words."""
         lengths = [len(words) for words in table.column("tokens").to_pylist()]

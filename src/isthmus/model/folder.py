@@ -17,6 +17,12 @@ from isthmus.disk import link_or_copy
 from isthmus.errors import ModelError
 from isthmus.model.layout import EMBEDDING_SHARD, INDEX, OTHER_SHARD, TOKENIZER_FILES
 
+#: In the place of a transformers class: the bare encoder, with what a dual encoder learns besides while it is trained,
+#: the number that similarities are multiplied by. It lies beside the weights as ``PREFIX.logit_scale``, where the
+#: ``Auto*`` classes pass it over, as nothing that is predicted depends on it.
+DUAL_ENCODER = "dual encoder"
+_FIRST_SCALE = 100.0
+
 
 def load_tokenizer(folder: Path) -> Any:
     """The fast tokenizer in ``folder``. Raises ModelError when there is none."""
@@ -44,9 +50,10 @@ def load_model(folder: Path, auto_class: str, labels: Sequence[str], fresh_head:
 
     Args:
         folder: a Hugging Face folder with safetensors.
-        auto_class: the name of a transformers class, such as ``AutoModelForTokenClassification``.
+        auto_class: the name of a transformers class, such as ``AutoModelForTokenClassification``, or `DUAL_ENCODER`.
         labels: of the head, in order; empty for a model without labels.
-        fresh_head: initialise the head from ``seed`` even where the folder has one of the same shape.
+        fresh_head: initialise the head from ``seed`` even where the folder has one of the same shape. A head that is
+            tied to the word embeddings, a language model's, is kept where there is one: it is as pretrained as they.
 
     Raises:
         ModelError: the folder holds no such model, or (``fresh_head`` off) has no head, or one with other labels.
@@ -55,7 +62,10 @@ def load_model(folder: Path, auto_class: str, labels: Sequence[str], fresh_head:
 
     transformers.logging.set_verbosity_error()  # what is missing or unexpected is checked here, and said in our words
     transformers.logging.disable_progress_bar()
-    names = {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
+    dual, auto_class = auto_class == DUAL_ENCODER, "AutoModel" if auto_class == DUAL_ENCODER else auto_class
+    names: dict[str, Any] = {"num_labels": 2}  # not those of the task before: a span's head has one for each boundary
+    if labels:
+        names = {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
     torch.manual_seed(seed)
     try:
         model, report = getattr(transformers, auto_class).from_pretrained(
@@ -66,7 +76,7 @@ def load_model(folder: Path, auto_class: str, labels: Sequence[str], fresh_head:
             trust_remote_code=False,
             output_loading_info=True,
             ignore_mismatched_sizes=fresh_head,
-            **(names if labels and fresh_head else {}),
+            **(names if fresh_head else {}),
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(f"{folder} cannot be loaded as a {auto_class}: {_first_line(error)}") from error
@@ -77,18 +87,27 @@ def load_model(folder: Path, auto_class: str, labels: Sequence[str], fresh_head:
     _check_head(folder, model, missing, fresh_head)
     if auto_class == "AutoModel" and any("pooler" in name for name in missing):
         model.pooler = None
+    if dual and fresh_head:
+        model.logit_scale = nn.Parameter(torch.tensor([_FIRST_SCALE]))
     if fresh_head:
-        torch.manual_seed(seed)
-        for name, child in model.named_children():
-            if model is not model.base_model and name != model.base_model_prefix:
-                _forget(child)
-                child.apply(model._init_weights)
+        _refresh_head(model, seed)
     elif labels and [model.config.id2label[i] for i in range(model.config.num_labels)] != list(labels):
         raise ModelError(
             f"{folder}: its head has the labels {', '.join(model.config.id2label.values())}, not {', '.join(labels)}."
         )
     model.config.use_cache = False
     return model  # type: ignore[no-any-return]
+
+
+def _refresh_head(model: Any, seed: int) -> None:
+    """Initialise the head from ``seed``, unless it is a language model's."""
+    if model is model.base_model or model.get_output_embeddings() is not None:
+        return
+    torch.manual_seed(seed)
+    for name, child in model.named_children():
+        if name != model.base_model_prefix:
+            _forget(child)
+            child.apply(model._init_weights)
 
 
 def _forget(part: nn.Module) -> None:
@@ -134,7 +153,8 @@ def save_model(
     whole = {name if _has_head(model) else prefix + name: value for name, value in model.state_dict().items()}
     embedding = _embedding_name(model)
     name = embedding if _has_head(model) else prefix + embedding
-    whole.pop(name)
+    for tied in (name, *model.all_tied_weights_keys):
+        whole.pop(tied, None)
     others = {key: value.detach().cpu().contiguous() for key, value in whole.items()}
     _save(others, folder / OTHER_SHARD)
     size = _write_embedding(name, prefix, parent, folder, embedding_rows, kept)
@@ -158,9 +178,10 @@ def _has_head(model: Any) -> bool:
 
 
 def _embedding_name(model: Any) -> str:
-    """The parameter name of the word embeddings in the model's own state dict."""
-    weight = model.get_input_embeddings().weight
-    return next(str(name) for name, parameter in model.named_parameters(remove_duplicate=False) if parameter is weight)
+    """The parameter name of the word embeddings in the model's own state dict; not that of a head tied to them."""
+    weight, tied = model.get_input_embeddings().weight, model.all_tied_weights_keys
+    named = model.named_parameters(remove_duplicate=False)
+    return next(str(name) for name, parameter in named if parameter is weight and name not in tied)
 
 
 def _write_embedding(

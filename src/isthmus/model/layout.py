@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
+from isthmus.data.schema import Kind
 from isthmus.disk import sha256
 from isthmus.errors import ModelError
 from isthmus.stage import canonical
@@ -11,6 +13,18 @@ from isthmus.stage import canonical
 EMBEDDING_SHARD = "model-00001-of-00002.safetensors"
 OTHER_SHARD = "model-00002-of-00002.safetensors"
 INDEX = "model.safetensors.index.json"
+#: How the transformers class ends that has the head of each kind; empty where the bare encoder is used.
+HEADS: Mapping[Kind, str] = {
+    Kind.SEQUENCE: "ForSequenceClassification",
+    Kind.PAIR: "ForSequenceClassification",
+    Kind.TAGGING: "ForTokenClassification",
+    Kind.SPAN: "ForQuestionAnswering",
+    Kind.CHOICE: "ForMultipleChoice",
+    Kind.BITEXT: "",
+    Kind.MINING: "",
+    Kind.RANKING: "",
+    Kind.TEXT: "ForMaskedLM",
+}
 #: What a model folder may hold besides weights, configuration and card: the tokenizer, in the forms that there are.
 TOKENIZER_FILES = (
     "tokenizer.json",

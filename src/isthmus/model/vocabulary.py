@@ -26,7 +26,8 @@ class Trimmed(NamedTuple):
 def trim(model: Any, features: Sequence[Feature], pad: int) -> Trimmed | None:
     """Replace the model's word embeddings by the rows that ``features`` use; None where that cannot be done.
 
-    Ids up to the padding token keep their places: some models compute positions from it.
+    Ids up to the padding token keep their places: some models compute positions from it. A language model is never
+    trimmed: its loss is over the whole vocabulary, so that every row has a gradient.
     """
     embedding = model.get_input_embeddings()
     if pad > 1000 or model.get_output_embeddings() is not None:

@@ -10,7 +10,7 @@ from isthmus.data.subset import nested_subset
 from isthmus.errors import ResourceError
 from isthmus.execute import Context, Interrupted
 from isthmus.kinds import method
-from isthmus.kinds.core import Feature, Method
+from isthmus.kinds.core import Feature, Limits, Method
 from isthmus.model.card import write_card
 from isthmus.model.folder import check_length, load_model, load_tokenizer, save_model
 from isthmus.model.vocabulary import trim
@@ -79,7 +79,7 @@ def encode_training_rows(
     table = read_rows(context.store.data_file(context.stage.identity["train"]))
     salt = f"train/{context.stage.identity['seed']}"
     table = table.take(nested_subset(table.column("id").to_pylist(), recipe.train_examples, salt))
-    return how.encode(table, tokenizer, labels, recipe.max_length)
+    return how.encode(table, tokenizer, labels, Limits(recipe.max_length, recipe.stride))
 
 
 def _after_step(context: Context, optimizer: torch.optim.Optimizer) -> Any:

@@ -1,0 +1,1 @@
+"""Sentence retrieval without a model: nearest neighbours, margins, mining."""
