@@ -43,7 +43,7 @@ def test_the_estimate_is_the_difference_of_the_scores_for_a_metric_that_is_no_me
     gold = [["B-x", "O"], ["O", "B-y"], ["B-x", "B-y"]] * 20
     worse = [["B-x", "O"], ["B-y", "O"], ["O", "B-y"]] * 20
     ids = tuple(map(str, range(60)))
-    with_, without = (Statistics(ids, ids, f1.statistics(gold, tags)) for tags in (gold, worse))
+    with_, without = (Statistics(ids, ids, f1.statistics(gold, tags, "en")) for tags in (gold, worse))
     found = gain([with_], [without], f1.reduce)
     assert found.estimate == pytest.approx(f1.score(gold, gold) - f1.score(gold, worse))
     assert found.low < found.estimate < found.high

@@ -84,7 +84,7 @@ def test_a_metric_that_is_no_mean_can_be_tested() -> None:
     gold = [["B-x", "O"], ["O", "B-y"], ["B-x", "B-y"], ["O", "O"]] * 3
     worse = [["B-x", "O"], ["O", "O"], ["O", "B-y"], ["B-x", "O"]] * 3
     ids = tuple(map(str, range(12)))
-    with_, without = (Statistics(ids, ids, f1.statistics(gold, tags)) for tags in (gold, worse))
+    with_, without = (Statistics(ids, ids, f1.statistics(gold, tags, "en")) for tags in (gold, worse))
     assert exchange_p([with_], [without], f1.reduce) == 2 / 2**9  # nine sentences differ, and all in one direction
     assert exchange_p([with_], [with_], f1.reduce) == 1
 

@@ -1,11 +1,15 @@
 """Metrics by name. Scores run from 0 to 100, as XTREME reports them."""
 
 from isthmus.errors import SpecError, nearest
-from isthmus.evaluate.metrics.accuracy import ACCURACY
+from isthmus.evaluate.metrics.accuracy import ACCURACY, TOKEN_ACCURACY
+from isthmus.evaluate.metrics.answers import ANSWER_METRICS
 from isthmus.evaluate.metrics.core import Metric
-from isthmus.evaluate.metrics.spans import SPAN_F1
+from isthmus.evaluate.metrics.mining import MINING_METRICS
+from isthmus.evaluate.metrics.rankings import RANKING_METRICS
+from isthmus.evaluate.metrics.spans import SPAN_METRICS
 
-METRICS: dict[str, Metric] = {metric.name: metric for metric in (ACCURACY, SPAN_F1)}
+_ALL = (ACCURACY, TOKEN_ACCURACY, *SPAN_METRICS, *ANSWER_METRICS, *RANKING_METRICS, *MINING_METRICS)
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
 
 
 def metric(name: str) -> Metric:
