@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from isthmus.data.files import FileSource, file_task
-from isthmus.data.schema import SCHEMAS, Kind, fingerprint
+from isthmus.data.readers.options import Options
+from isthmus.data.schema import CANDIDATES, SCHEMAS, Kind, fingerprint, to_table
 from isthmus.errors import DataError, SpecError
+from isthmus.evaluate.metrics import METRICS
 from isthmus.tasks.core import Source
 
 TRAIN = "text\tlabel\nfine\tpos\nawful\tneg\ngreat\tpos\n"
@@ -86,9 +88,9 @@ def test_how_a_file_is_read_is_part_of_its_identity(folder: Path) -> None:
     paths = {"train/en": folder / "train.tsv"}
     sources = [
         FileSource(Kind.SEQUENCE, paths),
-        FileSource(Kind.SEQUENCE, paths, quoting="csv"),
-        FileSource(Kind.SEQUENCE, paths, columns={"text": "text"}),
-        FileSource(Kind.SEQUENCE, paths, form="csv"),
+        FileSource(Kind.SEQUENCE, paths, Options(quoting="csv")),
+        FileSource(Kind.SEQUENCE, paths, Options(columns={"text": "text"})),
+        FileSource(Kind.SEQUENCE, paths, Options(form="csv")),
     ]
     assert len({tuple(source.identity().items()) for source in sources}) == len(sources)
 
@@ -166,3 +168,88 @@ def test_mistakes_in_the_call_are_named(folder: Path) -> None:
 
 def test_making_a_source_touches_no_disk() -> None:
     assert FileSource(Kind.PAIR, {"test/de": Path("/nowhere/at/all.tsv")}).kind is Kind.PAIR
+
+
+SQUAD = """{"data": [{"title": "T", "paragraphs": [{"context": "Ada wrote it.", "qas": [
+  {"id": "1", "question": "Who?", "answers": [{"text": "Ada", "answer_start": 0}]}]}]}]}"""
+COPA = '{"premise": "p", "choice1": "a", "choice2": "b", "question": "cause", "label": 1}\n'
+WORD = "1\tAda\t_\tPROPN" + "\t_" * 6 + "\n"
+
+
+@pytest.mark.parametrize(
+    "name, content, kind, metric, recipe",
+    [
+        ("a.csv", "text,label\na,x\nb,x\n", Kind.SEQUENCE, "accuracy", {}),
+        ("a.tsv", "premise\thypothesis\tlabel\na\tb\tx\n", Kind.PAIR, "accuracy", {}),
+        ("a.jsonl", COPA + COPA.replace("1}", "0}"), Kind.CHOICE, "accuracy", {}),
+        ("a.conll", "a\tO\nb\tB-X\n", Kind.TAGGING, "span_f1", {}),
+        ("pos.conll", "a\tDET\nb\tNOUN\n", Kind.TAGGING, "token_accuracy", {}),
+        ("a.conllu", WORD, Kind.TAGGING, "token_accuracy", {}),
+        ("a.json", SQUAD, Kind.SPAN, "squad", {"max_length": 384}),
+        ("a.txt", "one\ntwo\n", Kind.TEXT, "token_accuracy", {}),
+    ],
+)
+def test_every_format_makes_a_task(
+    folder: Path, name: str, content: str, kind: Kind, metric: str, recipe: dict[str, int]
+) -> None:
+    Path(name).write_text(content, encoding="utf-8")
+    task = file_task(name, test={"de": name})
+    assert (task.kind, task.metric, task.recipe) == (kind, metric, recipe)
+    assert METRICS[task.metric].name == metric
+    assert task.source.load("test", "de").schema == SCHEMAS[kind]
+    assert isinstance(task.source, FileSource) and f"test/de: {name}: {kind}, " in task.source.describe()
+
+
+def test_a_treebank_has_all_parts_of_speech_even_where_training_lacks_one(folder: Path) -> None:
+    Path("a.conllu").write_text(WORD, encoding="utf-8")
+    Path("b.conllu").write_text(WORD.replace("PROPN", "X"), encoding="utf-8")
+    task = file_task("a.conllu", test={"de": "b.conllu"})
+    assert (len(task.labels), task.source.load("test", "de")["tags"].to_pylist()) == (17, [["X"]])
+
+
+def test_what_was_mended_and_left_out_is_shown_with_the_guess(folder: Path) -> None:
+    Path("a.json").write_text(SQUAD.replace('"answer_start": 0', '"answer_start": 7'), encoding="utf-8")
+    source = file_task("a.json", test={"de": "a.json"}).source
+    assert isinstance(source, FileSource)
+    assert source.describe().endswith("1 row; answers moved to the one place where they stand: 1")
+
+
+def test_what_answers_count_from_in_training_holds_for_all_languages(folder: Path) -> None:
+    Path("en.jsonl").write_text(COPA + COPA.replace("1}", "2}"), encoding="utf-8")
+    Path("de.jsonl").write_text(COPA, encoding="utf-8")
+    assert file_task("en.jsonl", test={"de": "de.jsonl"}).source.load("test", "de")["answer"].to_pylist() == [0]
+    with pytest.raises(DataError, match=r"de\.jsonl:1: the answers \(1\) may be meant as numbers from 0 or"):
+        file_task(None, test={"de": "de.jsonl"})
+    told = file_task(None, test={"de": "de.jsonl"}, columns={"label_base": 0})
+    assert told.source.load("test", "de")["answer"].to_pylist() == [1]
+
+
+def test_queries_have_candidates_beside_them(folder: Path) -> None:
+    Path("q.jsonl").write_text('{"id": "q", "text": "eins", "targets": ["1"]}\n', encoding="utf-8")
+    Path("c.jsonl").write_text('{"id": "1", "text": "one"}\n{"id": "2", "text": "two"}\n', encoding="utf-8")
+    ranking = file_task(None, test={"de": ("q.jsonl", "c.jsonl")}, name="numbers")
+    assert (ranking.kind, ranking.metric) == (Kind.RANKING, "map@20")
+    assert ranking.source.load("test", "de")["target"].to_pylist() == ["one"]
+    assert ranking.source.load("candidates", "de").schema == CANDIDATES
+    mining = file_task(None, test={"de": ("q.jsonl", "c.jsonl")}, kind="mining")
+    assert (mining.metric, mining.source.load("candidates", "de").num_rows) == ("mining_f1", 2)
+
+
+def test_rows_without_labels_are_read_for_predictions(folder: Path) -> None:
+    Path("bare.tsv").write_text("text\nja\nnein\n", encoding="utf-8")
+    task = file_task("train.tsv", test={"de": "bare.tsv"}, options=Options(labelled=False))
+    assert (task.labelled, task.labels) == (False, ())
+    assert task.source.load("test", "de").to_pylist()[0] == {"id": "1", "group": "1", "text": "ja", "label": None}
+
+
+def test_fingerprints_stay_as_they_are() -> None:
+    """They name rows in stores that exist: these two are from before columns were digested whole."""
+    questions = {
+        "id": ["a", "b"], "question": ["wer?", "誰?"], "context": ["Ada é", "x"],
+        "answers": [["Ada", "é"], []], "answer_starts": [[0, 4], []],
+    }  # fmt: skip
+    found = fingerprint(to_table(Kind.SPAN, questions, "here"))
+    assert found == "b678cab680ed932c9ee77616d735daf31eaf3a5929c16044c9a29971afc5eaf1"
+    unlabelled = to_table(Kind.SEQUENCE, {"id": ["a", "b"], "text": ["é", ""]}, "here", labelled=False)
+    assert fingerprint(unlabelled) == "72e1e9ef0e551668265f43ee7130a02d9aca4ae496aa5f28eff45c24450b859b"
+    assert fingerprint(unlabelled.slice(1)) == fingerprint(unlabelled.slice(1).take([0])), "whatever the buffers hold"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from isthmus.data.readers.options import Options
 from isthmus.data.readers.read import read_rows
 from isthmus.data.readers.rows import Rows
 from isthmus.data.schema import Kind, to_table
@@ -68,18 +69,22 @@ def test_quotation_marks_of_a_tsv_are_a_csv_writers_only_where_all_are(tmp_path:
     assert examples(read_rows(file(tmp_path, "a.tsv", written)))[0] == ('she said "no"', "x")
     assert examples(read_rows(file(tmp_path, "a.tsv", typed)))[0] == ('"she said ""no"""', "x")
     assert examples(read_rows(file(tmp_path, "a.tsv", only_wrapped))) == [('"Hello"', "x")]
-    assert examples(read_rows(file(tmp_path, "a.tsv", only_wrapped), quoting="csv")) == [("Hello", "x")]
-    assert examples(read_rows(file(tmp_path, "a.csv", 'text,label\n"a,x\n'), quoting="none")) == [('"a', "x")]
+    assert examples(read_rows(file(tmp_path, "a.tsv", only_wrapped), options=Options(quoting="csv"))) == [
+        ("Hello", "x")
+    ]
+    assert examples(read_rows(file(tmp_path, "a.csv", 'text,label\n"a,x\n'), options=Options(quoting="none"))) == [
+        ('"a', "x")
+    ]
 
 
 def test_columns_can_be_named_or_numbered(tmp_path: Path) -> None:
     path = file(tmp_path, "a.tsv", "nr\tSatz\tKlasse\tQuelle\n7\tja\tgut\tA\n9\tnein\tschlecht\tA\n")
-    rows = read_rows(path, columns={"text": "Satz", "label": "Klasse", "group": "Quelle", "id": "nr"})
+    rows = read_rows(path, options=Options(columns={"text": "Satz", "label": "Klasse", "group": "Quelle", "id": "nr"}))
     assert rows.values == {"text": ["ja", "nein"], "label": ["gut", "schlecht"], "group": ["A", "A"], "id": ["7", "9"]}
-    numbered = read_rows(path, columns={"label": 3, "text": 2})
+    numbered = read_rows(path, options=Options(columns={"label": 3, "text": 2}))
     assert numbered.values["text"] == ["Satz", "ja", "nein"]
     tokens = file(tmp_path, "a.conll", "a b c\nd e f\n")
-    assert examples(read_rows(tokens, columns={"tokens": 2, "tags": 1})) == [(["b", "e"], ["a", "d"])]
+    assert examples(read_rows(tokens, options=Options(columns={"tokens": 2, "tags": 1}))) == [(["b", "e"], ["a", "d"])]
 
 
 def test_ids_are_the_files_own_where_unique_else_row_numbers(tmp_path: Path) -> None:
@@ -88,7 +93,7 @@ def test_ids_are_the_files_own_where_unique_else_row_numbers(tmp_path: Path) -> 
     sentences = read_rows(file(tmp_path, "a.conll", "# sent_id = s1\na\tO\n\n# sent_id = s2\nb\tO\n"))
     assert [rows.values["id"] for rows in (own, repeated, sentences)] == [["x", "y"], ["1", "2"], ["s1", "s2"]]
     with pytest.raises(DataError, match=r"a\.tsv:3: the id 'x' is that of line 2 already"):
-        read_rows(file(tmp_path, "a.tsv", "id\ttext\tlabel\nx\ta\tl\nx\tb\tl\n"), columns={"id": "id"})
+        read_rows(file(tmp_path, "a.tsv", "id\ttext\tlabel\nx\ta\tl\nx\tb\tl\n"), options=Options(columns={"id": "id"}))
 
 
 @pytest.mark.parametrize(
@@ -100,6 +105,8 @@ def test_ids_are_the_files_own_where_unique_else_row_numbers(tmp_path: Path) -> 
         ("a.tsv", b"text\tlabel\nok\tx\nbad\xff\tx\n", "a.tsv:3: byte 0xff at offset 19 is not UTF-8"),
         ("a.csv", b"\xef\xbb\xbftext,label\n\xe9,x\n", "a.csv:2: byte 0xe9 at offset 14 is not UTF-8"),
         ("a.csv", "text,label\na,x\n".encode("utf-16"), "a.csv is UTF-16: save it as UTF-8."),
+        ("a.csv", "text,label\na,x\n".encode("utf-16-le"), "a.csv is UTF-16: save it as UTF-8."),
+        ("a.csv", "text,label\ra,x\rb,y", "a.csv has no line feeds: its lines end in carriage returns alone"),
         ("a.tsv", "text\tlabel\na\tx\tb\n", "a.tsv:2: 3 columns where line 1 has 2"),
         ("a.csv", "text,label\na,x\n\nb\n", "a.csv:4: 1 column where line 1 has 2"),
         ("a.tsv", "text,label\na,x\n", "a.tsv:1: there is no tab on this line, but 1 comma: give format='csv'."),
@@ -118,19 +125,19 @@ def test_ids_are_the_files_own_where_unique_else_row_numbers(tmp_path: Path) -> 
         ("a.jsonl", '{"text": null, "label": "x"}\n', "a.jsonl:1: 'text' must be a text or a whole number, not null"),
         ("a.jsonl", '{"text": "\\ud800", "label": "x"}\n', "a.jsonl:1: the text holds half a surrogate pair"),
         ("a.jsonl", '{"a": "b"}\n', "a.jsonl:1: it is not clear which of the keys a hold"),
-        ("a.jsonl", '["a"]', "a.jsonl:1: this is one JSON array"),
-        ("a.jsonl", '"a"\n', "a.jsonl:1: each line must be an object in braces, not a text."),
+        ("a.jsonl", '["a"]', "a.jsonl, item 1: this must be an object in braces, not a text."),
+        ("a.jsonl", '"a"\n', "a.jsonl:1: there must be objects in braces, not a text."),
         ("a.jsonl", '{"text": ' + "[" * 100_000, "a.jsonl:1: this JSON cannot be read"),
         ("a.jsonl", '{"text": ' + "1" * 5000 + "}", "a.jsonl:1: this JSON cannot be read"),
         ("a.jsonl", '{"tokens": ["a"], "tags": []}', "a.jsonl:1: there are 1 tokens but 0 tags."),
-        ("a.conll", "a\tO\nb\n", "a.conll:2: 1 columns apart by tabs, not 2"),
+        ("a.conll", "a\tO\nb\n", "a.conll:2: 1 column apart by tabs, not 2"),
         ("a.conll", "a\tO\nb\t \n", "a.conll:2: the tag (column 2) is empty."),
         ("a.conll", "a\nb\n", "a.conll:1: there is one column only, so there are no tags"),
         ("a.conll", "a N V\n", "a.conll:1: none of the 3 columns seems to hold the tags"),
         ("a.conll", "a O O\nb O B-X\n", "a.conll:1: columns 2 and 3 may each hold the tags"),
         ("a.conll", "# only\n", "a.conll:1: there is not one token."),
         ("a.conllu", "1\ta\tO\n", "a.conllu:1: 3 columns apart by tabs, not 10"),
-        ("a.txt", "just a line\n", "a.txt does not show its format"),
+        ("a.what", "just a line\n", "a.what does not show its format"),
     ],
 )  # fmt: skip
 def test_a_malformed_file_is_refused_where_it_is_wrong(tmp_path: Path, name: str, content: str, said: str) -> None:
@@ -145,7 +152,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"There is no file .*none\.tsv"):
         read_rows(tmp_path / "none.tsv")
     with pytest.raises(DataError, match="cannot be read: Is a directory"):
-        read_rows(tmp_path, form="tsv")
+        read_rows(tmp_path, options=Options(form="tsv"))
 
 
 @pytest.mark.parametrize(
@@ -158,7 +165,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         ("a.tsv", {"form": "tvs"}, "There is no format 'tvs': did you mean tsv"),
         ("a.tsv", {"quoting": "cvs"}, "There is no quoting 'cvs': did you mean csv"),
         ("a.csv", {"kind": Kind.TAGGING}, "is read from CoNLL or JSON Lines, not from CSV"),
-        ("a.conll", {"kind": Kind.PAIR}, "it makes a tagging task and no other"),
+        ("a.conll", {"kind": Kind.PAIR}, "it makes a tagging task, or of comments a sequence task"),
         ("a.conll", {"columns": {"tags": "ner"}}, "count its columns from 1"),
         ("a.jsonl", {"columns": {"text": 1, "label": 2}}, "JSON Lines has no numbered columns"),
     ],
@@ -167,7 +174,7 @@ def test_contradictory_options_are_refused(tmp_path: Path, name: str, options: d
     content = {"a.jsonl": '{"text": "a", "label": "b"}', "a.conll": "a O\n", "a.csv": "text,label\na,b\n"}
     path = file(tmp_path, name, content.get(name, "text\tlabel\na\tb\n"))
     with pytest.raises(SpecError) as error:
-        read_rows(path, **options)
+        read_rows(path, options.pop("kind", None), Options(**options))
     assert said in str(error.value)
 
 
@@ -179,7 +186,7 @@ def test_a_column_that_is_not_there_or_there_twice_is_refused(
     tmp_path: Path, columns: dict[str, str], said: str
 ) -> None:
     with pytest.raises(DataError, match=said):
-        read_rows(file(tmp_path, "a.tsv", "text\tx\tx\ty\na\tb\tc\td\n"), columns=columns)
+        read_rows(file(tmp_path, "a.tsv", "text\tx\tx\ty\na\tb\tc\td\n"), options=Options(columns=columns))
 
 
 def test_two_texts_are_a_bitext_line_by_line(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from isthmus.data.readers.delimited import read_delimited
+from isthmus.data.readers.options import Options
 from isthmus.data.readers.read import read_rows
 from isthmus.data.readers.rows import Rows
 from isthmus.data.schema import Kind, to_table
@@ -62,7 +64,7 @@ def written(rows: Sequence[Sequence[str]], delimiter: str, quoting: int, end: st
 def test_csv_round_trip(tmp_path: Path, rows: list[Any], quoting: int, end: str, delimiter: str) -> None:
     path = file(tmp_path, "a.csv", written(rows, delimiter, quoting, end))
     form: Any = "csv" if delimiter == "," else "tsv"
-    assert examples(read_rows(path, Kind.SEQUENCE, form=form, quoting="csv")) == rows
+    assert examples(read_rows(path, Kind.SEQUENCE, Options(form=form, quoting="csv"))) == rows
 
 
 @SAME_FOLDER
@@ -70,7 +72,7 @@ def test_csv_round_trip(tmp_path: Path, rows: list[Any], quoting: int, end: str,
 def test_tsv_round_trip(tmp_path: Path, rows: list[Any], end: str) -> None:
     literal = "".join("\t".join(row) + end for row in [("text", "label"), *rows])
     path = file(tmp_path, "a.tsv", literal)
-    assert examples(read_rows(path, Kind.SEQUENCE, quoting="none")) == rows
+    assert examples(read_rows(path, Kind.SEQUENCE, Options(quoting="none"))) == rows
     path = file(tmp_path, "a.tsv", written(rows, "\t", csv.QUOTE_MINIMAL, end))
     assert examples(read_rows(path, Kind.SEQUENCE)) == rows, "a CSV writer's TSV is recognised"
 
@@ -178,13 +180,12 @@ def test_damaged_files_are_refused_or_read_correctly(
     chance = random.Random(name)
     kind = Kind.TAGGING if name == "a.conll" else Kind.SEQUENCE
     columns: dict[str, str | int] = {} if kind is Kind.TAGGING else {"text": "text", "label": "label"}
+    options = Options(columns=columns, quoting="none" if name == "a.tsv" else "auto")
     outcomes = {"read": 0, "refused": 0}
     for _ in range(400):
         content = damaged(SEEDS[name].encode(), chance)
         try:
-            rows = read_rows(
-                file(tmp_path, name, content), kind, columns, quoting="none" if name == "a.tsv" else "auto"
-            )
+            rows = read_rows(file(tmp_path, name, content), kind, options)
             table = to_table(kind, rows.values, name)
         except DataError as error:
             outcomes["refused"] += 1
@@ -212,3 +213,21 @@ def test_damaged_pairs_of_texts_are_refused_or_read_correctly(tmp_path: Path) ->
         lines = content.decode("utf-8-sig").removesuffix("\n").split("\n")
         assert rows.values["source"] == [line.removesuffix("\r") for line in lines]
     assert 20 <= refused <= 180
+
+
+@SAME_FOLDER
+@given(
+    lines=st.lists(st.sampled_from(["a\tb", "é\t", "\td", "a", "a\tb\tc", "", "\r", "a\tb\r", "\t"]), max_size=6),
+    last=st.sampled_from(["", "\n", "\r\n"]),
+)
+def test_a_table_is_its_lines_and_their_cells(tmp_path: Path, lines: list[str], last: str) -> None:
+    """However the cells are split, they are those of the lines that are not empty, and none is of another width."""
+    text = "\n".join(lines) + last
+    expected = [line.removesuffix("\r").split("\t") for line in text.split("\n") if line not in ("", "\r")]
+    try:
+        grid = read_delimited(file(tmp_path, "a.tsv", text), "\t", "none")
+    except DataError:
+        assert not text.strip() or len(expected[0]) == 1 or len(set(map(len, expected))) > 1
+        return
+    assert [grid.row(number) for number in range(len(grid.lines))] == expected
+    assert [text.split("\n")[line - 1].removesuffix("\r").split("\t") for line in grid.lines] == expected

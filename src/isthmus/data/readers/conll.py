@@ -18,7 +18,7 @@ from isthmus.data.readers.text import at, read_text, split_lines
 _TAG = re.compile(r"O|[BIESLU]-\S+")
 _REMARK = re.compile(r"#+(?: |$)")
 _NAMED = re.compile(r"# *[\w.:-]+ *=")
-_SENT_ID = re.compile(r"#\s*sent_id\s*=\s*(.+)")
+_COMMENT = re.compile(r"#\s*([\w.-]+)\s*[=:]\s*(.*)")
 _NOT_A_WORD = re.compile(r"\d+[-.]\d+")
 _CONLLU = (2, 4)
 
@@ -31,7 +31,8 @@ class Sentences:
         tokens, tags: of each sentence, as many of the one as of the other.
         ids: from comments ``# sent_id = ...``, where every sentence has one; else empty.
         lines: the line of each sentence's first token, counted from 1.
-        token_column, tag_column: which columns were read, counted from 1.
+        token_column, tag_column: which columns were read, counted from 1; tags are empty without a column.
+        comments: of each sentence, by name: ``# intent = weather`` is {"intent": "weather"}.
     """
 
     tokens: list[list[str]]
@@ -39,7 +40,8 @@ class Sentences:
     ids: list[str]
     lines: Sequence[int]
     token_column: int
-    tag_column: int
+    tag_column: int | None
+    comments: list[dict[str, str]]
 
 
 @dataclass
@@ -48,15 +50,17 @@ class _Sentence:
 
     cells: list[list[str]] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
-    id: str = ""
+    comments: dict[str, str] = field(default_factory=dict)
 
 
-def read_conll(path: Path, token: int | None = None, tag: int | None = None, universal: bool = False) -> Sentences:
+def read_conll(
+    path: Path, token: int | None = None, tag: int | None = None, universal: bool = False, labelled: bool = True
+) -> Sentences:
     """The sentences of ``path``, with the columns ``token`` and ``tag`` counted from 1, or guessed where None.
 
     The token is the first column, or the second where the first numbers the words of each sentence; the tag is the one
     other column that holds nothing but ``O`` and ``B-``, ``I-``, ... tags, or else the last of two. ``universal`` reads
-    CoNLL-U (the form and the universal part of speech).
+    CoNLL-U (the form and the universal part of speech). With ``labelled`` off, tags are neither needed nor read.
 
     Raises:
         DataError: the file is unreadable or empty, lines differ in width, a tag is empty, or which column
@@ -70,14 +74,16 @@ def read_conll(path: Path, token: int | None = None, tag: int | None = None, uni
     for name, column in (("tokens", token), ("tags", tag)):
         if column is not None and not 1 <= column <= width:
             raise at(path, sentences[0].lines[0], f"there is no column {column} for the {name}: there are {width}.")
-    tag = tag or _tag_column(path, sentences, token)
+    tag = (tag or _tag_column(path, sentences, token)) if labelled else None
+    ids = [sentence.comments.get("sent_id", "") for sentence in sentences]
     return Sentences(
         [[row[token - 1] for row in sentence.cells] for sentence in sentences],
-        _tags(path, sentences, tag),
-        [sentence.id for sentence in sentences] if all(sentence.id for sentence in sentences) else [],
+        [] if tag is None else _tags(path, sentences, tag),
+        ids if all(ids) else [],
         [sentence.lines[0] for sentence in sentences],
         token,
         tag,
+        [sentence.comments for sentence in sentences],
     )
 
 
@@ -96,14 +102,15 @@ def _sentences(path: Path, lines: list[str], universal: bool) -> list[_Sentence]
             continue
         cells = line.split("\t") if tabs else [cell for cell in line.split(" ") if cell]
         if not sentence.cells and _is_comment(line, cells, width, tabs):
-            if match := _SENT_ID.match(line):
-                sentence.id = match[1].strip()
+            if match := _COMMENT.match(line):
+                sentence.comments[match[1]] = match[2].strip()
             continue
         width = width or len(cells)
         if len(cells) != width or (universal and width != 10):
             what = "10, as CoNLL-U has" if universal else f"{width}, as the lines above have"
             apart = "tabs" if tabs else "spaces"
-            raise at(path, number, f"{len(cells)} columns apart by {apart}, not {what}; sentences need an empty line.")
+            columns = f"{len(cells)} column{'s' if len(cells) > 1 else ''} apart by {apart}"
+            raise at(path, number, f"{columns}, not {what}; sentences need an empty line.")
         if not (universal and _NOT_A_WORD.fullmatch(cells[0])):
             sentence.cells.append(cells)
             sentence.lines.append(number)
@@ -135,7 +142,8 @@ def _tag_column(path: Path, sentences: list[_Sentence], token: int) -> int:
     """The column of the tags, when there is one candidate only."""
     width, line = len(sentences[0].cells[0]), sentences[0].lines[0]
     if width == 1:
-        raise at(path, line, "there is one column only, so there are no tags; a file without tags cannot be used.")
+        what = "there is one column only, so there are no tags; nothing can be measured on a file without them, and "
+        raise at(path, line, what + "predictions for a submission need none (labelled=False).")
     if width == 2:
         return 3 - token
     fitting = [

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from isthmus.data.readers.options import Quoting
 from isthmus.data.readers.text import at, read_text, split_lines
 from isthmus.errors import DataError
-
-Quoting = Literal["auto", "csv", "none"]
 
 #: Possessive, so that a quotation mark that is never closed costs one pass and not one for every cell.
 _QUOTED = re.compile(r'"([^"]*+(?:""[^"]*+)*+)"')
@@ -30,27 +29,53 @@ class Grid:
     """The cells of a file.
 
     Attributes:
-        rows: all of one width, which is at least two.
+        columns: one value a row each.
         lines: the line that each row begins on, counted from 1.
         quoted: were quotation marks read as CSV's?
     """
 
-    rows: list[list[str]]
+    columns: list[list[str]]
     lines: Sequence[int]
     quoted: bool
 
+    def row(self, number: int) -> list[str]:
+        """The cells of a row, counted from 0."""
+        return [column[number] for column in self.columns]
 
-def read_delimited(path: Path, delimiter: Literal[",", "\t"], quoting: Quoting = "auto") -> Grid:
-    """The cells of ``path``; empty lines are passed over.
+
+def read_delimited(path: Path, delimiter: Literal[",", "\t"], quoting: Quoting = "auto", narrow: bool = False) -> Grid:
+    """The cells of ``path``; empty lines are passed over. One column only is a mistake, unless it may be ``narrow``.
 
     Raises:
         DataError: the file is unreadable or empty, a quotation mark is not closed, or rows differ in width.
     """
     text = read_text(path)
-    quoted = quoting == "csv" or (quoting == "auto" and (delimiter == "," or _written_as_csv(text)))
+    quoted = quoting == "csv" or (quoting == "auto" and (delimiter == "," or ('"' in text and _written_as_csv(text))))
+    if not (quoted and '"' in text) and (grid := _even(text, delimiter, quoted)) is not None:
+        return grid
     rows, lines = _quoted(path, text, delimiter) if quoted and '"' in text else _literal(text, delimiter)
-    _check_width(path, rows, lines, delimiter)
-    return Grid(rows, lines, quoted)
+    _check_width(path, rows, lines, delimiter, narrow)
+    return Grid([list(column) for column in zip(*rows, strict=True)], lines, quoted)
+
+
+def _even(text: str, delimiter: str, quoted: bool) -> Grid | None:
+    """The cells of a text without empty lines whose lines have equally many columns, two or more; else None.
+
+    One split makes all cells, and a line feed as a cell of its own ends each row: no line is ever a text of its own.
+    """
+    text = text.replace("\r\n", "\n") if "\r" in text else text
+    first = text.find("\n")
+    width = text.count(delimiter, 0, first if first >= 0 else len(text)) + 1
+    if width == 1 or text.endswith("\r"):
+        return None
+    cells = text.replace("\n", f"{delimiter}\n{delimiter}").split(delimiter)
+    if text.endswith("\n"):
+        del cells[-2:]
+    ends = cells[width :: width + 1]
+    if len(cells) % (width + 1) != width or not set(ends) <= {"\n"} or cells.count("\n") != len(ends):
+        return None
+    columns = [cells[column :: width + 1] for column in range(width)]
+    return Grid(columns, range(1, len(columns[0]) + 1), quoted)
 
 
 def _literal(text: str, delimiter: str) -> tuple[list[list[str]], Sequence[int]]:
@@ -130,12 +155,12 @@ def _misquoted(path: Path, line: int, what: str) -> DataError:
     return at(path, line, f"{what}, or give quoting='none' if quotation marks stand for themselves.")
 
 
-def _check_width(path: Path, rows: list[list[str]], lines: Sequence[int], delimiter: str) -> None:
+def _check_width(path: Path, rows: list[list[str]], lines: Sequence[int], delimiter: str, narrow: bool) -> None:
     """Refuse a file of one column, and a row of another width than the first."""
     if not rows:
         raise at(path, 1, "there are only empty lines.")
     width, name = len(rows[0]), _NAMES[delimiter]
-    if width == 1:
+    if width == 1 and not narrow:
         other, form = ("\t", "tsv") if delimiter == "," else (",", "csv")
         if found := rows[0][0].count(other):
             hint = f"but {found} {_NAMES[other]}{'s' if found > 1 else ''}: give format='{form}'"

@@ -1,4 +1,4 @@
-"""Two texts that translate each other line by line."""
+"""Texts one a line: plain text, and two texts that translate each other line by line."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,20 @@ class Aligned:
 
     source: list[str]
     target: list[str]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Texts one a line.
+
+    Attributes:
+        lines: the line of each text, counted from 1.
+        documents: the document that each text is in, where empty lines set them apart; else empty.
+    """
+
+    texts: list[str]
+    lines: list[int]
+    documents: list[str]
 
 
 def read_parallel(source: Path, target: Path) -> Aligned:
@@ -32,3 +46,21 @@ def read_parallel(source: Path, target: Path) -> Aligned:
             "each other."
         )
     return Aligned(*pair)
+
+
+def read_lines(path: Path) -> Lines:
+    """The texts of ``path``, one a line; empty lines set documents apart. Raises DataError where it is unreadable."""
+    texts: list[str] = []
+    numbers: list[int] = []
+    documents: list[str] = []
+    document, between = 1, False
+    for number, line in enumerate(split_lines(read_text(path)), 1):
+        if not line.strip():
+            between = bool(texts)
+            continue
+        document += between
+        between = False
+        texts.append(line)
+        numbers.append(number)
+        documents.append(f"document {document}")
+    return Lines(texts, numbers, documents if document > 1 else [])

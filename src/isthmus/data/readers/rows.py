@@ -3,20 +3,35 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, NamedTuple, cast
 
-from isthmus.data.readers.text import at
+from isthmus.data.readers.options import LabelBase
+from isthmus.data.readers.text import Spot, at
 from isthmus.data.schema import Kind
-from isthmus.errors import nearest
+from isthmus.errors import DataError, nearest
 
 Texts = list[str]
 Sentences = list[list[str]]
-Values = dict[str, Texts | Sentences]
+#: By role, one value a row: a text, a list of texts or of numbers, or a number.
+Values = dict[str, list[Any]]
 
 #: What stands for the labels in test files whose labels are withheld.
 _WITHHELD = {"0", "-1", "-", "_", "?", "o", "unk", "unknown", "hidden", "none", "null", "n/a"}
+#: The parts of speech of Universal Dependencies (universaldependencies.org/u/pos).
+_UNIVERSAL = {"ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT"}
+_UNIVERSAL |= {"SCONJ", "SYM", "VERB", "X"}
 #: A single label over fewer rows may be chance.
 _MANY = 20
+
+
+class Note(NamedTuple):
+    """Something seen, mended or left out while reading: how often, and what."""
+
+    times: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.times:,}"
 
 
 @dataclass(frozen=True)
@@ -27,15 +42,18 @@ class Reading:
         form: the format, in words.
         columns: role -> where it was found, in words.
         rows: how many there are.
+        notes: what was seen, mended or left out.
     """
 
     form: str
     columns: Mapping[str, str]
     rows: int
+    notes: tuple[Note, ...] = ()
 
     def __str__(self) -> str:
         where = ", ".join(f"{role} = {place}" for role, place in self.columns.items())
-        return f"{self.form}; {where}; {self.rows:,} row{'s' if self.rows != 1 else ''}"
+        rows = f"{self.rows:,} row{'s' if self.rows != 1 else ''}"
+        return "; ".join([self.form, *([where] if where else []), rows, *map(str, self.notes)])
 
 
 @dataclass(frozen=True)
@@ -44,48 +62,30 @@ class Rows:
 
     Attributes:
         path: the file (the first of two).
-        values: by column of `isthmus.data.schema.SCHEMAS`; ``group`` is there only where it was asked for.
-        lines: the line that each row begins on, counted from 1.
+        values: by column of `isthmus.data.schema.SCHEMAS`; ``group`` is there only where rows have one.
+        lines: the line that each row begins on, counted from 1, or where it is, in words.
         reading: how the file was read.
+        label_base: what the answers of a choice were counted from.
     """
 
     path: Path
     kind: Kind
     values: Values
-    lines: Sequence[int]
+    lines: Sequence[Spot]
     reading: Reading
+    label_base: LabelBase | None = None
 
-
-def checked_rows(
-    path: Path, kind: Kind, values: Values, lines: Sequence[int], form: str, places: Mapping[str, str], own_ids: bool
-) -> Rows:
-    """The rows with an id each: their own where these are unique (which ``own_ids`` insists on), else their number.
-
-    Raises:
-        DataError: a text, a label, a tag or a whole sentence is empty, a text is no Unicode, tokens and tags differ in
-            number, or all labels seem to be withheld.
-    """
-    ids = cast(Texts, values.get("id", []))
-    if own_ids:
-        _check_ids(path, ids, lines)
-    elif len(set(ids)) < len(lines) or "" in ids:
-        values = {**values, "id": [str(row) for row in range(1, len(lines) + 1)]}
-        places = {**places, "id": "row number"}
-    rows = Rows(path, kind, values, lines, Reading(form, places, len(lines)))
-    if kind is Kind.TAGGING:
-        _check_sentences(rows)
-    for role, column in values.items():
-        texts = ["".join(items) for items in column] if role in ("tokens", "tags") else cast(Texts, column)
-        _check_texts(rows, role, texts)
-    _check_withheld(rows)
-    return rows
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What was seen, mended or left out."""
+        return self.reading.notes
 
 
 def check_labels(rows: Rows, labels: Collection[str]) -> None:
     """Refuse a label or tag outside ``labels``. Raises DataError naming the first line that has one."""
     allowed = set(labels)
     where, noun = ("in the sentence that begins here, ", "tag") if rows.kind is Kind.TAGGING else ("", "label")
-    for line, row in zip(rows.lines, _labels(rows), strict=False):
+    for line, row in zip(rows.lines, label_lists(rows), strict=False):
         for label in row:
             if label not in allowed:
                 raise at(
@@ -94,55 +94,35 @@ def check_labels(rows: Rows, labels: Collection[str]) -> None:
 
 
 def labels_of(rows: Rows) -> tuple[str, ...]:
-    """The labels or tags that occur, sorted; for tags with prefixes, ``B-`` and ``I-`` of every type that occurs."""
-    found = {label for row in _labels(rows) for label in row}
+    """The labels or tags that occur, sorted; with them all that belong to them: ``B-`` and ``I-`` of every type that
+    occurs, or all universal parts of speech where only such occur."""
+    found = {label for row in label_lists(rows) for label in row}
+    if rows.kind is Kind.TAGGING and found and found <= _UNIVERSAL:
+        return tuple(sorted(_UNIVERSAL))
     if rows.kind is Kind.TAGGING and all(tag == "O" or tag[:2] in ("B-", "I-") for tag in found):
         found |= {f"{prefix}-{tag[2:]}" for tag in found if tag != "O" for prefix in "BI"}
     return tuple(sorted(found))
 
 
-def _labels(rows: Rows) -> Sequence[Sequence[str]]:
-    """The labels of each row: one, or one a token, or none for a bitext."""
+def label_lists(rows: Rows) -> Sequence[Sequence[str]]:
+    """The labels of each row: one, or one a token; nothing for kinds without."""
     if rows.kind is Kind.TAGGING:
-        return cast(Sentences, rows.values["tags"])
+        return cast(Sentences, rows.values.get("tags", []))
     return [(label,) for label in cast(Texts, rows.values.get("label", []))]
 
 
-def _check_ids(path: Path, ids: Texts, lines: Sequence[int]) -> None:
-    seen: dict[str, int] = {}
-    for one, line in zip(ids, lines, strict=True):
-        if one in seen:
-            raise at(path, line, f"the id {one!r} is that of line {seen[one]} already.")
-        seen[one] = line
+def check_withheld(rows: Rows) -> None:
+    """Refuse labels that only stand in for those that are withheld. Raises DataError."""
+    found = set(rows.values.get("label", ())) | {tag for tags in rows.values.get("tags", ()) for tag in tags}
+    if len(rows.lines) >= _MANY and len(found) == 1 and (label := found.pop()).casefold() in _WITHHELD:
+        raise withheld(rows.path, rows.lines[0], f"every label is {label!r}")
 
 
-def _check_texts(rows: Rows, role: str, texts: Texts) -> None:
-    for text, line in zip(texts, rows.lines, strict=True):
-        if not text or text.isspace():
-            raise at(rows.path, line, f"the {role} is empty; fill it in, or remove the row.")
-    try:
-        "".join(texts).encode()
-    except UnicodeEncodeError:  # JSON can spell half a surrogate pair
-        for text, line in zip(texts, rows.lines, strict=True):
-            if any("\ud800" <= character <= "\udfff" for character in text):
-                raise at(rows.path, line, f"the {role} holds half a surrogate pair, which is no character.") from None
-
-
-def _check_sentences(rows: Rows) -> None:
-    tokens, tags = (cast(Sentences, rows.values[role]) for role in ("tokens", "tags"))
-    for words, marks, line in zip(tokens, tags, rows.lines, strict=True):
-        if len(words) != len(marks):
-            raise at(rows.path, line, f"there are {len(words)} tokens but {len(marks)} tags.")
-        if not all(mark.strip() for mark in marks):
-            raise at(rows.path, line, "a tag is empty.")
-
-
-def _check_withheld(rows: Rows) -> None:
-    labels = _labels(rows)
-    found = {label for row in labels for label in row}
-    if len(labels) >= _MANY and len(found) == 1 and (label := found.pop()).casefold() in _WITHHELD:
-        raise at(
-            rows.path,
-            rows.lines[0],
-            f"every label is {label!r}: they seem to be withheld, and nothing can be measured on them.",
-        )
+def withheld(path: Path, spot: Spot, sign: str) -> DataError:
+    """The error that ``sign`` shows the labels to be withheld."""
+    return at(
+        path,
+        spot,
+        f"{sign}: they seem to be withheld, and nothing can be measured on them; predictions for a submission need "
+        "none (labelled=False).",
+    )

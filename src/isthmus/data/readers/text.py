@@ -4,6 +4,9 @@ from pathlib import Path
 
 from isthmus.errors import DataError
 
+#: Where in a file something is: a line, counted from 1, or in words where lines say nothing.
+Spot = int | str
+
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -21,10 +24,12 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
     body = data.removeprefix(_BOM)
-    if not body.strip():
+    if not body or body.isspace():
         raise DataError(f"{path} is empty.")
-    if data.startswith(_UTF16):
+    if data.startswith(_UTF16) or _nuls(body):
         raise DataError(f"{path} is UTF-16: save it as UTF-8.")
+    if body.count(b"\r") > 1 and b"\n" not in body and not body.lstrip().startswith((b"{", b"[")):
+        raise DataError(f"{path} has no line feeds: its lines end in carriage returns alone; save it with line feeds.")
     try:
         return body.decode()
     except UnicodeDecodeError as error:
@@ -48,6 +53,12 @@ def split_lines(text: str) -> list[str]:
     return [line.removesuffix("\r") for line in lines] if "\r" in text else lines
 
 
-def at(path: Path, line: int, what: str) -> DataError:
-    """The error ``what`` at a line, counted from 1, of ``path``."""
-    return DataError(f"{path}:{line}: {what}")
+def _nuls(body: bytes) -> bool:
+    """Is every second byte of the beginning a NUL, as in UTF-16 without a mark?"""
+    start = body[:200]
+    return len(start) > 3 and start.count(0) * 5 > len(start) * 2
+
+
+def at(path: Path, spot: Spot, what: str) -> DataError:
+    """The error ``what`` at a spot of ``path``."""
+    return DataError(f"{path}:{spot}: {what}" if isinstance(spot, int) else f"{path}, {spot}: {what}")
