@@ -20,7 +20,7 @@ from isthmus import spec
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "studies.md"
 #: Where the page tells of the models that fields hold.
-SECTIONS = {"Recipe": "recipes", "Files": "files-of-your-own"}
+SECTIONS = {"Recipe": "recipes", "Files": "files-of-your-own", "Retrieval": "retrieval"}
 
 
 def words(hint: Any) -> str:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from isthmus.data.sources.published import Dataset
 from isthmus.languages import language
 from isthmus.tasks.core import Task
 from isthmus.tasks.registry import tasks
@@ -76,7 +77,10 @@ def measured(task: Task) -> str:
 
 
 def rows(task: Task) -> str:
-    """How many rows each split has: ``2,500 train and 300 dev in English; 300 test in each language``."""
+    """How many rows each split has: ``2,500 train and 300 dev in English; 300 test in each language``.
+
+    Numbers that are known of some languages only say so by how many these are.
+    """
     found: dict[str, list[int]] = {}
     for name, number in task.expected_rows.items():
         found.setdefault(name.partition("/")[0], []).append(number)
@@ -84,7 +88,12 @@ def rows(task: Task) -> str:
     training = " and ".join(f"{shown[split]} {split}" for split in ("train", "dev") if split in shown)
     if training and task.train_language:
         training += f" in {language(task.train_language).name}; "
-    return f"{training}{shown['test']} test in {'each language' if len(task.languages) > 1 else measured(task)}"
+    if "test" not in shown:
+        return training.removesuffix("; ")
+    known = len(found["test"]) if "test" not in task.expected_rows else len(task.languages)
+    few = f"{known} of the languages" if known > 1 else "one of the languages"
+    where = measured(task) if len(task.languages) == 1 else "each language" if known >= len(task.languages) else few
+    return f"{training}{shown['test']} test in {where}"
 
 
 def _span(numbers: list[int]) -> str:
@@ -103,6 +112,12 @@ def section(task: Task) -> Iterator[str]:
     if task.labels:
         shown = ", ".join(f"`{label}`" for label in task.labels[:4])
         yield f"- Labels: {len(task.labels)}, such as {shown}." if len(task.labels) > 4 else f"- Labels: {shown}."
+    if task.trains_on:
+        yield f"- Trained on before it is measured: {', then '.join(f'`{name}`' for name in task.trains_on)}."
+    if isinstance(task.source, Dataset):
+        yield f"- Files: {', or '.join(f'`{layout.path}`' for layout in task.source.layouts)}."
+        if task.source.hub:
+            yield f"- On the hub: `{task.source.hub.id}` at `{task.source.hub.revision}`."
     yield f"- Licence: {task.licence}."
     yield f"- Source: {task.citation}, <{task.homepage}>.\n"
 

@@ -1,6 +1,7 @@
 """A hub of one's own: an HTTP server on this machine that speaks as much of the hub's protocol as its library asks for.
 
-A repository is a folder; its commit is a hash of what the folder holds. Every request is remembered.
+A repository is a folder; its commit is a hash of what the folder holds. Data sets go by ``datasets/owner/name``. Every
+request is remembered.
 """
 
 import hashlib
@@ -9,7 +10,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 
 class Hub(ThreadingHTTPServer):
@@ -22,6 +23,7 @@ class Hub(ThreadingHTTPServer):
         self.repositories = repositories
         self.requests: list[str] = []
         self.gated: set[str] = set()
+        self.broken: set[str] = set()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -40,6 +42,10 @@ class Hub(ThreadingHTTPServer):
         """The files of repositories that were requested, downloaded or only looked at."""
         return {path.split("/resolve/")[1].partition("/")[2] for path in self.requests if "/resolve/" in path}
 
+    def downloads(self) -> list[str]:
+        """The requests for the content of files."""
+        return [path for path in self.requests if path.startswith("GET") and "/resolve/" in path]
+
 
 def names(folder: Path) -> list[str]:
     """The files of a repository."""
@@ -56,36 +62,54 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer()
 
+    def do_POST(self) -> None:
+        self._body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self._answer()
+
     def log_message(self, format: str, *args: Any) -> None:
         self.server.requests.append(f"{self.command} {unquote(urlsplit(self.path).path)}")
 
     def _answer(self) -> None:
         parts = unquote(urlsplit(self.path).path).strip("/").split("/")
-        api = parts[:2] == ["api", "models"]
-        owner, name, *rest = parts[2:] if api else parts
-        identifier = f"{owner}/{name}"
+        api = parts[0] == "api" and parts[1] in ("models", "datasets")
+        if api:
+            parts = parts[2:] if parts[1] == "models" else parts[1:]
+        count = 3 if parts[0] == "datasets" else 2
+        identifier, rest = "/".join(parts[:count]), parts[count:]
         folder = self.server.repositories.get(identifier)
         if folder is None:
             self._send(401, b"", {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"})
         elif identifier in self.server.gated:
             self._send(403, b"", {"X-Error-Code": "GatedRepo"})
+        elif identifier in self.server.broken:
+            self._send(500, b"", {})
         elif rest and rest[1] not in ("main", "v1", self.server.commit(identifier)):
             self._send(404, b"", {"X-Error-Code": "RevisionNotFound"})
         elif api:
-            self._tell(identifier, folder, rest[0] if rest else "revision")
+            self._tell(identifier, folder, rest)
         else:
             self._give(identifier, folder / "/".join(rest[2:]))
 
-    def _tell(self, identifier: str, folder: Path, what: str) -> None:
+    def _tell(self, identifier: str, folder: Path, rest: list[str]) -> None:
+        what, below = (rest[0], "/".join(rest[2:])) if rest else ("revision", "")
         files = names(folder)
-        told: Any = {"id": identifier, "sha": self.server.commit(identifier)}
+        told: Any = {"id": identifier.removeprefix("datasets/"), "sha": self.server.commit(identifier)}
         told["siblings"] = [{"rfilename": file} for file in files]
         if what == "tree":
-            told = [
-                {"type": "file", "path": file, "size": (folder / file).stat().st_size, "oid": _etag(folder / file)}
-                for file in files
-            ]
+            told = _tree(folder, files, f"{below}/" if below else "", "recursive=true" in self.path.lower())
+            if below and not told:
+                self._send(404, b"", {"X-Error-Code": "EntryNotFound"})
+                return
+        elif what == "paths-info":
+            told = [entry for path in self._paths() for entry in _entries(folder, files, path)]
         self._send(200, json.dumps(told).encode(), {"Content-Type": "application/json"})
+
+    def _paths(self) -> list[str]:
+        """The paths that a request asks about, in either of the two ways it may do so."""
+        if self._body.startswith(b"{"):
+            paths: list[str] = json.loads(self._body)["paths"]
+            return paths
+        return parse_qs(self._body.decode()).get("paths", [])
 
     def _give(self, identifier: str, path: Path) -> None:
         commit = {"X-Repo-Commit": self.server.commit(identifier)}
@@ -105,8 +129,30 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {**headers, "Content-Length": str(len(content))}.items():
             self.send_header(name, value)
         self.end_headers()
-        if self.command == "GET":
+        if self.command != "HEAD":
             self.wfile.write(content)
+
+
+def _entry(folder: Path, file: str) -> dict[str, Any]:
+    return {"type": "file", "path": file, "size": (folder / file).stat().st_size, "oid": _etag(folder / file)}
+
+
+def _tree(folder: Path, files: list[str], above: str, deep: bool) -> list[dict[str, Any]]:
+    """What lies below ``above``: folders and files, those in folders only where it is to be ``deep``."""
+    inside = [file for file in files if file.startswith(above)]
+    folders = {str(parent) for file in inside for parent in Path(file).parents if str(parent).startswith(above)} - {"."}
+    shown = [*sorted(folders), *inside]
+    if not deep:
+        shown = [path for path in shown if "/" not in path.removeprefix(above)]
+    return [entry for path in shown for entry in _entries(folder, files, path)]
+
+
+def _entries(folder: Path, files: list[str], path: str) -> list[dict[str, Any]]:
+    """What there is to say of a path: of a file or a folder, or nothing."""
+    if path in files:
+        return [_entry(folder, path)]
+    inside = any(file.startswith(f"{path}/") for file in files)
+    return [{"type": "directory", "path": path, "oid": hashlib.sha1(path.encode()).hexdigest()}] if inside else []
 
 
 def _etag(path: Path) -> str:

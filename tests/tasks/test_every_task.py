@@ -1,4 +1,4 @@
-"""What holds for every task in the registry, present and future."""
+"""What holds for every task in the registry whose rows come out of packages, present and future."""
 
 import hashlib
 import json
@@ -15,10 +15,10 @@ from isthmus.data.schema import SCHEMAS, Kind, check_table
 from isthmus.errors import DataError
 from isthmus.evaluate.metrics import METRICS
 from isthmus.languages import language as language_facts
-from isthmus.tasks.core import Split, Task
+from isthmus.tasks.core import Published, Split, Task
 from isthmus.tasks.registry import tasks
 
-ALL = list(tasks().values())
+ALL = [task for task in tasks().values() if not isinstance(task.source, Published)]
 EACH = pytest.mark.parametrize("task", ALL, ids=[task.name for task in ALL])
 _LEARNT = [(task, task.train_language) for task in ALL if task.train_language]
 TRAINED = pytest.mark.parametrize(("task", "language"), _LEARNT, ids=[task.name for task, _ in _LEARNT])
@@ -126,10 +126,11 @@ _DIGEST = """
 import hashlib, json, sys
 from isthmus.data.schema import fingerprint
 from isthmus.tasks.registry import tasks
-found = {}
+found, names = {}, set()
 for name, split, language in json.loads(sys.argv[1]):
+    names.add(name)
     found[f"{name} {split} {language}"] = fingerprint(tasks()[name].source.load(split, language))
-print(json.dumps([found, {name: dict(task.source.identity()) for name, task in tasks().items()}]))
+print(json.dumps([found, {name: dict(task.source.identity()) for name, task in tasks().items() if name in names}]))
 """
 
 

@@ -17,7 +17,7 @@ def test_a_task_is_found_by_its_name() -> None:
 
 
 def test_an_unknown_task_is_answered_with_the_nearest_names() -> None:
-    with pytest.raises(SpecError, match=r"No task is called 'intent': did you mean intents\?"):
+    with pytest.raises(SpecError, match=r"No task is called 'intent': did you mean intents or "):
         task("intent")
 
 

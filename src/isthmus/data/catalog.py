@@ -3,15 +3,16 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 
+from isthmus.data.provenance import provenance
 from isthmus.data.schema import check_table, fingerprint
 from isthmus.disk import lock, plainly, replacing, write_atomic
 from isthmus.errors import DataError
-from isthmus.stage import canonical
+from isthmus.stage import Json, canonical
 from isthmus.store import Store
 from isthmus.tasks.core import Split, Task
 
@@ -23,6 +24,8 @@ class SplitFacts:
     fingerprint: str
     rows: int
     characters: int
+    #: what was seen, mended or left out when the rows were read, in words
+    notes: tuple[str, ...] = ()
 
 
 def read_rows(path: Path) -> pa.Table:
@@ -58,7 +61,10 @@ class Catalog:
         return known
 
     def _index_path(self, task: Task) -> Path:
-        source = {"task": task.name, "kind": task.kind, "labels": task.labels, **task.source.identity()}
+        source: dict[str, Json] = {"task": task.name, "kind": task.kind, "labels": task.labels}
+        source |= task.source.identity()
+        if not task.labelled:
+            source["labelled"] = "no"
         return self._store.root / "data" / "index" / f"{hashlib.sha256(canonical(source)).hexdigest()[:20]}.json"
 
     def _index(self, task: Task) -> dict[str, SplitFacts]:
@@ -70,9 +76,11 @@ class Catalog:
         where = f"task {task.name}, {split} split, language {language}"
         self._notify(f"loading {task.name} {split}/{language}")
         table = task.source.load(split, language)
-        check_rows(task, split, language, table)
-        check_table(task.kind, table, where)
-        facts = SplitFacts(fingerprint(table), len(table), _characters(table))
+        notes = (*provenance(table).notes, *check_rows(task, split, language, table))
+        check_table(task.kind, table, where, task.labelled)
+        facts = SplitFacts(fingerprint(table), len(table), _characters(table), notes)
+        for note in notes:
+            self._notify(f"{task.name} {split}/{language}: {note}")
         path, index_path = self._store.data_file(facts.fingerprint), self._index_path(task)
         with plainly(self._store.root), lock(index_path.with_suffix(".lock")):
             if not path.exists():
@@ -83,26 +91,43 @@ class Catalog:
         return facts
 
 
-def check_rows(task: Task, split: Split, language: str, table: pa.Table) -> None:
-    """Refuse a split that is empty, or has another number of rows or other labels than the task's metadata says."""
+def check_rows(task: Task, split: Split, language: str, table: pa.Table) -> tuple[str, ...]:
+    """Refuse a split that is empty, or has another number of rows or other labels than the task's metadata says.
+
+    Rows that were read and left out for a reason count. Where the task is measured in part, fewer rows will do; that
+    there are fewer is returned, in words.
+    """
     where = f"Task {task.name}, {split} split, language {language}"
     if len(table) == 0:
         raise DataError(f"{where}: there are no rows.")
-    expected = task.expected_rows.get(f"{split}/{language}", task.expected_rows.get(split))
-    if expected is not None and len(table) != expected:
+    told = provenance(table)
+    of = told.split or split
+    expected = task.expected_rows.get(f"{of}/{language}", task.expected_rows.get(of))
+    fewer = task.partial and expected is not None and told.rows < expected
+    if expected is not None and told.rows != expected and not fewer:
         raise DataError(
-            f"{where}: {len(table)} rows, but {expected} are expected. The source is incomplete or of another version; "
+            f"{where}: {told.rows} rows, but {expected} are expected. The source is incomplete or of another version; "
             "measuring on it would be a different experiment."
         )
-    column = {"label": False, "tags": True}.keys() & set(table.schema.names)
-    if task.labels and column:
-        name = column.pop()
-        values = table.column(name).combine_chunks()
-        found = (values.flatten() if name == "tags" else values).unique().to_pylist()
-        unknown = sorted(set(found) - set(task.labels))
-        if unknown:
-            labels = ", ".join(task.labels[:8]) + (", ..." if len(task.labels) > 8 else "")
-            raise DataError(f"{where}: the label {unknown[0]!r} is not one of the task's: {labels}.")
+    notes = [f"{told.rows:,} of {expected:,} rows"] if fewer else []
+    unknown = _unknown_labels(task, table)
+    if unknown and task.open_labels and split != "train":
+        notes.append(f"labels that no training row has, and no model can predict: {len(unknown)}")
+    elif unknown:
+        labels = ", ".join(task.labels[:8]) + (", ..." if len(task.labels) > 8 else "")
+        raise DataError(f"{where}: the label {unknown[0]!r} is not one of the task's: {labels}.")
+    return tuple(notes)
+
+
+def _unknown_labels(task: Task, table: pa.Table) -> list[str]:
+    """The labels or tags of the table that are not the task's, sorted."""
+    column = {"label", "tags"} & set(table.schema.names)
+    if not (task.labels and task.labelled and column):
+        return []
+    name = column.pop()
+    values = table.column(name).combine_chunks()
+    found = (values.flatten() if name == "tags" else values).unique().to_pylist()
+    return sorted(set(found) - set(task.labels))
 
 
 def _characters(table: pa.Table) -> int:
@@ -111,7 +136,7 @@ def _characters(table: pa.Table) -> int:
 
     total = 0
     for field in table.schema:
-        if field.name in ("text", "text_pair", "source", "target", "tokens"):
+        if field.name not in ("id", "group", "label", "tags", "answer", "answers", "answer_starts", "targets"):
             column = table.column(field.name)
             values = pc.list_flatten(column) if pa.types.is_list(field.type) else column
             total += pc.sum(pc.utf8_length(values)).as_py() or 0
@@ -121,6 +146,7 @@ def _characters(table: pa.Table) -> int:
 def _read_index(path: Path) -> dict[str, SplitFacts]:
     try:
         data: Mapping[str, Mapping[str, object]] = json.loads(path.read_bytes())
-        return {name: SplitFacts(**fact) for name, fact in data.items()}  # type: ignore[arg-type]
+        facts = {name: SplitFacts(**fact) for name, fact in data.items()}  # type: ignore[arg-type]
+        return {name: replace(fact, notes=tuple(fact.notes)) for name, fact in facts.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}

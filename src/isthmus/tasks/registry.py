@@ -1,14 +1,14 @@
 """Every task by name. A new family of tasks is a module with a tuple `TASKS`, and its name here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from types import MappingProxyType
 
 from isthmus.errors import SpecError, nearest
-from isthmus.tasks import quickstart
+from isthmus.tasks import choice, nli, paraphrase, qa, quickstart, retrieval, tagging, topic, treebanks
 from isthmus.tasks.core import Task
 
-_FAMILIES = (quickstart,)
+_FAMILIES = (quickstart, nli, paraphrase, tagging, qa, choice, retrieval, topic)
 
 
 @cache
@@ -20,9 +20,15 @@ def tasks() -> Mapping[str, Task]:
     return MappingProxyType(by_name)
 
 
-def task(name: str) -> Task:
-    """The task called ``name``. Raises SpecError naming the nearest ones."""
+def task(name: str, others: Iterable[str] = ()) -> Task:
+    """The task called ``name``, or that of a treebank (``ud-Faroese-OFT``).
+
+    Raises:
+        SpecError: there is none; the message names the nearest, ``others`` among them.
+    """
+    if name not in tasks() and name.startswith(treebanks.PREFIX) and name not in others:
+        return treebanks.treebank(name)
     try:
         return tasks()[name]
     except KeyError:
-        raise SpecError(f"No task is called {name!r}: {nearest(name, tasks())}") from None
+        raise SpecError(f"No task is called {name!r}: {nearest(name, {*tasks(), *others})}") from None
