@@ -22,6 +22,8 @@ stage_app = typer.Typer(help="Single stages, as engines start them.", no_args_is
 store_app = typer.Typer(help="Look after the folder that holds finished stages.", no_args_is_help=True)
 app.add_typer(stage_app, name="stage")
 app.add_typer(store_app, name="store")
+data_app = typer.Typer(help="Look at the data sets that tasks are made of.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
 
 
 def _task_names(incomplete: str) -> list[str]:
@@ -36,6 +38,13 @@ def _study_names(incomplete: str) -> list[str]:
     return [name for name in built_in_studies() if name.startswith(incomplete)]
 
 
+def _suite_names(incomplete: str) -> list[str]:
+    from isthmus.facts import EVERYTHING
+    from isthmus.tasks.suites import suites
+
+    return [name for name in (*suites(), EVERYTHING) if name.startswith(incomplete)]
+
+
 StoreOption = Annotated[Path, typer.Option("--store", envvar="ISTHMUS_STORE", help="The folder of finished stages.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts, and no progress.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
@@ -47,12 +56,37 @@ StudyArgument = Annotated[
     typer.Argument(metavar="STUDY", help="A YAML file, or a built-in study: quickstart.", autocompletion=_study_names),
 ]
 Tasks = Annotated[
-    list[str],
+    list[str] | None,
     typer.Option(
         "--task",
         help="The task to measure: a name, a file (in English), or de=de.csv,sw=sw.csv. May be repeated.",
         autocompletion=_task_names,
     ),
+]
+Suites = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--suite",
+        help="xtreme, xtreme-r, or all: every published task. May be repeated.",
+        autocompletion=_suite_names,
+    ),
+]
+Data = Annotated[
+    list[str] | None,
+    typer.Option("--data", help="A folder of data sets, or `hub`, in the order to look; the hub alone if not given."),
+]
+Partial = Annotated[
+    bool,
+    typer.Option("--partial", help="Measure what is there, and list what is missing; without it, missing is an error."),
+]
+TrainFirst = Annotated[bool, typer.Option("--train", help="Train on the English data of each task first.")]
+TrainOn = Annotated[
+    list[str] | None,
+    typer.Option("--train-on", help="With --train: xquad,mlqa=FILE trains on another task or file than usual."),
+]
+First = Annotated[
+    list[str] | None,
+    typer.Option("--intermediate", help="With --train: train on this task before; repeat for several."),
 ]
 Columns = Annotated[
     list[str] | None,
@@ -157,10 +191,23 @@ def train(
 @app.command()
 def evaluate(
     model: Annotated[str, typer.Argument(help="A trained model folder, `embedded`, or a hub id.")],
-    task: Tasks,
+    task: Tasks = None,
+    suite: Suites = None,
     languages: Languages = "all",
+    data: Data = None,
+    partial: Partial = False,
+    train_first: TrainFirst = False,
+    intermediate: First = None,
+    train_on: TrainOn = None,
     columns: Columns = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Measure on at most this many rows a language.")] = None,
+    layers: Annotated[
+        str | None, typer.Option(help="Retrieval: a hidden layer, `last`, or `all` to choose one on --dev-language.")
+    ] = None,
+    dev_language: Annotated[
+        str | None, typer.Option(help="The language that --layers all chooses the layer on.")
+    ] = None,
+    pooling: Annotated[str | None, typer.Option(help="Retrieval: mean, cls or last.")] = None,
     store: StoreOption = DEFAULT_STORE,
     changes: Changes = None,
     workers: Workers = None,
@@ -168,12 +215,82 @@ def evaluate(
     as_json: JsonOption = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure a model as it is, in every language."""
-    from isthmus import commands
+    """Measure a model on tasks and suites, in every language.
 
-    fields = {"name": "evaluate", "models": [model], "targets": task, "languages": languages.split(",")}
+    As it is, or with --train after training on each task's English data.
+    """
+    from isthmus import commands, measuring
+
     run = commands.Run(store, commands.resources(workers, device, 60.0), as_json, as_json or quiet)
-    commands.evaluate({**fields, "test_examples": limit}, tuple(changes or ()), columns or [], run)
+    retrieval = measuring.retrieval_fields(layers, dev_language, pooling)
+    fields = measuring.fields_of(languages, data or [], partial, limit, retrieval, train_on or [])
+    measuring.evaluate(
+        measuring.Request(
+            model,
+            tuple(task or ()),
+            tuple(suite or ()),
+            fields,
+            tuple(changes or ()),
+            tuple(columns or ()),
+            tuple(intermediate or ()),
+            train_first,
+        ),
+        run,
+    )
+
+
+@app.command()
+def submission(
+    model: Annotated[str, typer.Argument(help="A trained model folder, `embedded`, or a hub id.")],
+    output: Annotated[Path, typer.Option(help="The folder to write TASK/test-LANGUAGE files into.")],
+    task: Tasks = None,
+    suite: Suites = None,
+    languages: Languages = "all",
+    data: Data = None,
+    partial: Partial = False,
+    train_first: TrainFirst = False,
+    intermediate: First = None,
+    train_on: TrainOn = None,
+    store: StoreOption = DEFAULT_STORE,
+    changes: Changes = None,
+    workers: Workers = None,
+    device: Device = "auto",
+    as_json: JsonOption = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write predictions as the official folder.
+
+    Labels are not needed: test sets without any will do.
+    """
+    from isthmus import commands, measuring
+
+    run = commands.Run(store, commands.resources(workers, device, 60.0), as_json, as_json or quiet)
+    fields = measuring.fields_of(languages, data or [], partial, None, {}, train_on or [])
+    more = (tuple(changes or ()), (), tuple(intermediate or ()), train_first)
+    measuring.submit(measuring.Request(model, tuple(task or ()), tuple(suite or ()), fields, *more), output, run)
+
+
+@app.command()
+def score(
+    predictions: Annotated[Path, typer.Option(help="A folder of TASK/test-LANGUAGE files.")],
+    labels: Annotated[Path, typer.Option(help="A folder of the same layout with the right labels.")],
+    suite: Annotated[str, typer.Option(help="xtreme or xtreme-r.", autocompletion=_suite_names)],
+    tasks: Annotated[list[str] | None, typer.Option(help="Only these tasks: xnli,panx. May be repeated.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Write the official output file here.")] = None,
+    seqeval: Annotated[str, typer.Option(help="The convention for spans of tags: 1.2.2 or 0.0.12.")] = "1.2.2",
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Score what is there, and list what is missing; else missing is an error.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Score predictions as the official evaluator does.
+
+    That of XTREME and XTREME-R: the same folders, the same figures, with intervals beside.
+    """
+    from isthmus.evaluate.official import command
+
+    request = command.Request(predictions, labels, suite, tuple(tasks or ()), seqeval, partial)
+    command.score(request, output, as_json)
 
 
 @app.command()
@@ -236,6 +353,22 @@ def store_verify(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False
     from isthmus import views
 
     raise typer.Exit(views.verify(store, as_json))
+
+
+@data_app.command("check")
+def data_check(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder that the data sets are in.")],
+    suite: Annotated[list[str] | None, typer.Option(help="Check all that this suite needs. May be repeated.")] = None,
+    task: Annotated[
+        list[str] | None, typer.Option(help="Check this task. May be repeated.", autocompletion=_task_names)
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="List every split and language, with notes.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what of the data sets is in a folder: what is missing, cut, or without labels."""
+    from isthmus import data_views
+
+    raise typer.Exit(data_views.check_data(folder, suite or [], task or [], every, as_json))
 
 
 def main() -> None:

@@ -1,9 +1,8 @@
-"""The commands that run stages, once their arguments are read: run, train, evaluate.
+"""The commands that run studies and train models, once their arguments are read; what all that run stages share.
 
 Results go to standard output, the rest to standard error.
 """
 
-import json
 import shlex
 import shutil
 import sys
@@ -28,7 +27,6 @@ from isthmus.runner import State, Walk, Watcher
 from isthmus.spec import NONE, Study, first_problem
 from isthmus.store import Store
 from isthmus.study_file import apply_changes
-from isthmus.tasks.core import Task
 from isthmus.views import answer, build_page, output, planned_for, print_json, writing_to
 
 _INTERRUPTED = 130
@@ -62,17 +60,17 @@ def run_study(name: str, changes: tuple[str, ...], run: Run) -> None:
     store = Store.open(run.store)
     planned = planned_for(study, store, "scores", run.quiet)
     folder = api.keep_study(study, store)
-    walked = _walk(planned, store, run)
+    walked = walk_plan(planned, store, run)
     results = collect(planned, store, walked.states, walked.errors, api.study_yaml(study), _command(name, changes))
     page = folder / "report.html"
     new = walked.finished_here or walked.errors or not page.exists()
     if new:
         build_page(results, page)
-    problem = _failure(walked)
+    problem = failure(walked)
     if run.as_json:
         more = {"stages_run": len(walked.finished_here), "stages": walked.total}
         answer(results, page, True, {**more, "error": str(problem)} if problem else more)
-        _leave(problem)
+        leave(problem)
         return
     if not new:
         output().print(f"Nothing to do: all {walked.total} stages of {study.name} are finished.")
@@ -85,7 +83,7 @@ def _command(name: str, changes: tuple[str, ...]) -> str:
     return shlex.join(["isthmus", "run", name, *(part for change in changes for part in ("--set", change))])
 
 
-def _walk(planned: Plan, store: Store, run: Run) -> Walk:
+def walk_plan(planned: Plan, store: Store, run: Run) -> Walk:
     """Run what is not finished; progress goes to standard error.
 
     Raises:
@@ -109,7 +107,7 @@ def _walk(planned: Plan, store: Store, run: Run) -> Walk:
     return walked
 
 
-def _failure(walked: Walk) -> IsthmusError | None:
+def failure(walked: Walk) -> IsthmusError | None:
     """What kept the run from finishing, in a sentence."""
     if not walked.errors:
         return None
@@ -121,11 +119,13 @@ def _failure(walked: Walk) -> IsthmusError | None:
     return problem
 
 
-def _leave(problem: IsthmusError | None) -> None:
-    """After JSON that tells of the problem: say it to people too, and leave with its status."""
-    if problem:
+def leave(problem: IsthmusError | None, told: bool = True) -> None:
+    """After what there is to show: leave with the status of the problem. JSON has ``told`` of it, to scripts only."""
+    if problem and told:
         print(f"Error: {problem}", file=sys.stderr)
         raise typer.Exit(problem.exit_code)
+    if problem:
+        raise problem
 
 
 def train_fields(
@@ -138,20 +138,20 @@ def train_fields(
         return fields
     if not is_file(target):
         raise SpecError(f"--test and --columns go with a target that is a file; {target} has rows of its own.")
-    files = {"test": _pairs("--test", "LANGUAGE=FILE", test), "columns": _columns(columns)}
+    files = {"test": pairs_of("--test", "LANGUAGE=FILE", test), "columns": columns_of(columns)}
     return {**fields, "files": {target: files}}
 
 
 def train(fields: Mapping[str, Any], changes: tuple[str, ...], copy_to: Path | None, run: Run) -> None:
     """``isthmus train``; where the study names files to measure on, the scores too."""
-    study = _study(fields, changes)
+    study = study_of(fields, changes)
     if copy_to is not None and copy_to.exists() and (not copy_to.is_dir() or any(copy_to.iterdir())):
         raise SpecError(f"--output {copy_to} is there already and not an empty folder: choose another name.")
     store = Store.open(run.store)
     measured = any(files.test for files in study.files.values())
     planned = planned_for(study, store, "scores" if measured else "models", run.quiet)
-    walked = _walk(planned, store, run)
-    if problem := _failure(walked):
+    walked = walk_plan(planned, store, run)
+    if problem := failure(walked):
         raise problem
     key = planned.chains[0].model
     folder = store.stage_folder(key) / "model"
@@ -163,10 +163,10 @@ def train(fields: Mapping[str, Any], changes: tuple[str, ...], copy_to: Path | N
     results = collect(planned, store, walked.states, walked.errors, api.study_yaml(study), "isthmus train")
     if run.as_json:
         facts = {"model": str(folder), "key": key, "loss": loss, "stages_run": len(walked.finished_here)}
-        print_json({**facts, "tasks": _scores(results)} if measured else facts)
+        print_json({**facts, "tasks": scores_of(results)} if measured else facts)
         return
     if measured:
-        _show_scores(results)
+        show_scores(results)
     output().print(f"{planned.stages[key].title}: final loss {loss:.3f}\nModel: {folder}")
 
 
@@ -183,73 +183,7 @@ def _copy(folder: Path, target: Path) -> None:
             shutil.rmtree(beside, ignore_errors=True)
 
 
-def measured_task(named: str, columns: Sequence[str]) -> Task | None:
-    """The task that ``--task`` names where that is a file to measure on: FILE (in English) or LANGUAGE=FILE,..."""
-    from isthmus.data.files import file_task
-    from isthmus.tasks.registry import tasks
-
-    if named in tasks() or not is_file(named):
-        return None
-    test = _pairs("--task", "LANGUAGE=FILE", [named]) if "=" in named else {"en": named}
-    return file_task(None, test=test, columns=_columns(columns), name=named)
-
-
-def evaluate(fields: Mapping[str, Any], changes: tuple[str, ...], columns: Sequence[str], run: Run) -> None:
-    """``isthmus evaluate``."""
-    study = _study(fields, changes)
-    own = tuple(task for name in study.targets if (task := measured_task(name, columns)) is not None)
-    if columns and not own:
-        raise SpecError("--columns goes with a --task that is a file; the other tasks have rows of their own.")
-    store = Store.open(run.store)
-    planned = planned_for(study, store, "evaluation", run.quiet, own)
-    _check_labels(planned, store)
-    walked = _walk(planned, store, run)
-    if problem := _failure(walked):
-        raise problem
-    _check_labels(planned, store)
-    results = collect(planned, store, walked.states, walked.errors, api.study_yaml(study), "isthmus evaluate")
-    if run.as_json:
-        print_json({"model": study.models[0], "tasks": _scores(results)})
-    else:
-        _show_scores(results)
-
-
-def _check_labels(planned: Plan, store: Store) -> None:
-    """Refuse a model without a head for the task, or whose head lacks a label of it: all its rows would count as wrong.
-
-    Looks at models that are here; one from the hub is here once its stage has run.
-    """
-    for chain in planned.chains:
-        model, task = chain.chain.model, planned.tasks[chain.chain.target]
-        head = _head(planned, chain.model, store)
-        lacking = [label for label in task.labels if label not in (head or ())]
-        if head is not None and not head and lacking:
-            raise SpecError(
-                f"{model} has no head that predicts the labels of {task.name}: train it on the task first, with "
-                f"isthmus train --model {model} --target ..., and evaluate what comes out."
-            )
-        if head and lacking:
-            labels = ", ".join(head[:6]) + (", ..." if len(head) > 6 else "")
-            raise SpecError(
-                f"{model} was not trained on {task.name}: its head tells apart {labels}, and does not know "
-                f"{lacking[0]!r}."
-            )
-
-
-def _head(planned: Plan, key: str, store: Store) -> list[str] | None:
-    """The labels that a model's head tells apart: none without a head, None where the model is not here yet."""
-    hints = planned.stages[key].hints
-    if "embedded" in hints:
-        return []
-    folder = Path(hints["folder"]) if "folder" in hints else store.stage_folder(key) / "model"
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return [str(label) for label in (config.get("id2label") or {}).values()]
-    except (OSError, ValueError, AttributeError):
-        return None
-
-
-def _scores(results: Results) -> dict[str, dict[str, Any]]:
+def scores_of(results: Results) -> dict[str, dict[str, Any]]:
     """Metric and scores by task, for scripts."""
     found: dict[str, dict[str, Any]] = {}
     for score in results.scores:
@@ -258,20 +192,22 @@ def _scores(results: Results) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _show_scores(results: Results) -> None:
+def show_scores(results: Results) -> None:
+    """The scores alone, a table for each target."""
     from isthmus.report.summary import render_scores
 
     output().print(render_scores(results))
 
 
-def _study(fields: Mapping[str, Any], changes: tuple[str, ...] = ()) -> Study:
+def study_of(fields: Mapping[str, Any], changes: tuple[str, ...] = ()) -> Study:
+    """The study that options make, with the changes of ``--set``. Raises SpecError on a field that does not fit."""
     try:
         return Study.model_validate(apply_changes(changes, dict(fields)))
     except ValidationError as error:
         raise SpecError(f"{first_problem(error)}.") from None
 
 
-def _pairs(option: str, form: str, values: Sequence[str]) -> dict[str, str]:
+def pairs_of(option: str, form: str, values: Sequence[str]) -> dict[str, str]:
     """``a=b,c=d`` as a mapping. Raises SpecError on a part that is no pair, and on a name given twice."""
     found: dict[str, str] = {}
     for part in (part.strip() for value in values for part in value.split(",")):
@@ -284,7 +220,7 @@ def _pairs(option: str, form: str, values: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _columns(values: Sequence[str]) -> dict[str, str | int]:
+def columns_of(values: Sequence[str]) -> dict[str, str | int]:
     """Role -> name of a column, or its number."""
-    found = _pairs("--columns", "ROLE=COLUMN, such as text=review,label=stars", values)
+    found = pairs_of("--columns", "ROLE=COLUMN, such as text=review,label=stars", values)
     return {role: int(column) if column.isdecimal() else column for role, column in found.items()}

@@ -43,10 +43,26 @@ finally:
     assert "isthmus" in done.stdout + done.stderr
 
 
+COMMANDS = {
+    "run",
+    "plan",
+    "train",
+    "evaluate",
+    "submission",
+    "score",
+    "status",
+    "tasks",
+    "report",
+    "stage",
+    "store",
+    "data",
+}
+
+
 def test_every_command_is_described_on_one_line(isthmus: Program) -> None:
     listed = isthmus("--help").out.partition("Commands:")[2].splitlines()
     assert all(len(line) <= 80 and not line.endswith("...") for line in listed)
-    for name in ("run", "plan", "train", "evaluate", "status", "tasks", "report", "stage", "store"):
+    for name in COMMANDS:
         assert any(line.startswith(f"  {name} ") for line in listed), name
 
 
@@ -270,10 +286,11 @@ def test_ctrl_c_while_planning_says_how_to_go_on(isthmus: Program, monkeypatch: 
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("isthmus ", {"run", "plan", "train", "evaluate", "status", "tasks", "report", "stage", "store"}),
+        ("isthmus ", COMMANDS),
         ("isthmus tasks emoji", {"emoji-names", "emoji-aliases"}),
         ("isthmus train --target int", {"intents"}),
         ("isthmus evaluate out --task slo", {"slots"}),
+        ("isthmus evaluate out --suite xtreme", {"xtreme", "xtreme-r"}),
         ("isthmus run qui", {"quickstart"}),
         ("isthmus store ver", {"verify"}),
     ],

@@ -37,7 +37,7 @@ def model(here: Path) -> Path:
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
-        ("tasks intnts", "No task is called 'intnts': did you mean intents?"),
+        ("tasks intnts", "No task is called 'intnts': did you mean intents or xsid-intents?"),
         ("train --target emoji --model tiny", "No task is called 'emoji': did you mean emoji-names or emoji-aliases?"),
         (f"{TRAIN}emoji-names", "emoji-names has no training data (it is only ever measured)"),
         (f"{TRAIN}reviews.csv --test xq=de.tsv", "Unknown language 'xq': did you mean"),
@@ -91,7 +91,7 @@ def test_a_command_line_that_cannot_be_read_shows_the_usage(isthmus: Program, ty
         ("targets: [reviews.csv\n", "bad.yaml, line 2: this is not valid YAML: "),
         ("targets: [intents]\nrecipe:\n  epochs: many\n", "bad.yaml, line 3: recipe.epochs: Input should be a valid"),
         ("targets: [intents]\nseed: 1\n", "bad.yaml, line 2: there is no field 'seed': did you mean seeds?"),
-        ("targets: [intnts]\n", "No task is called 'intnts': did you mean intents?"),
+        ("targets: [intnts]\n", "No task is called 'intnts': did you mean intents or xsid-intents?"),
         ("targets: [intents]\nlanguages: [xq]\n", "Unknown language 'xq': did you mean"),
         ("targets: [intents]\nmodels: [./none]\n", "There is no model folder ./none."),
         ("targets: [emoji-names]\noverrides: {intents: {epochs: 1}}\n", "overrides.intents: the study has no such"),
@@ -175,7 +175,10 @@ def test_a_store_is_not_a_model_but_its_stages_have_one(here: Path, model: Path,
 
 def test_a_model_without_a_head_or_with_other_labels_is_not_measured(here: Path, model: Path, isthmus: Program) -> None:
     sentence = refused(isthmus("evaluate", "tiny", "--task", "de=de.tsv"))
-    assert sentence.startswith("tiny has no head that predicts the labels of de=de.tsv: train it on the task first")
+    assert sentence == "tiny has no head for de=de.tsv (sequence): train it first."
+    assert refused(isthmus("evaluate", "tiny", "--task", "intents")).endswith(
+        "train it on intents first (--train does)."
+    )
     assert "embedded has no head" in refused(isthmus("evaluate", "embedded", "--task", "de=de.tsv"))
     sentence = refused(isthmus("evaluate", model, "--task", "colours.csv"))
     assert sentence == (

@@ -1,0 +1,336 @@
+"""The commands `evaluate` and `submission`, once their arguments are read: a model on tasks and whole suites.
+
+A model is measured as it is, on the tasks that its head fits and those that need none; or, where asked for, trained on
+each task's English data first. What cannot be measured is listed with its reason: it never goes missing silently.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from isthmus.collect import collect
+from isthmus.commands import Run, columns_of, failure, leave, pairs_of, study_of, walk_plan
+from isthmus.data.catalog import Catalog
+from isthmus.data.schema import SEARCHING, Kind
+from isthmus.disk import plainly
+from isthmus.errors import DataError, MissingPackage, SpecError, nearest
+from isthmus.facts import bound, is_file, members_of, where_of
+from isthmus.languages import select
+from isthmus.measured import Measured
+from isthmus.model.layout import HEADS
+from isthmus.model.sources import find_model
+from isthmus.plan import Goal, Plan
+from isthmus.progress import preparing
+from isthmus.spec import NONE, Study
+from isthmus.stage import Stage
+from isthmus.store import Store
+from isthmus.tasks.core import Split, Task
+from isthmus.views import output, planned_for, print_json, writing_to
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asks to have measured.
+
+    Attributes:
+        tasks: names, files, or ``LANGUAGE=FILE,...``.
+        suites: names; their tasks in their languages.
+        fields: of the study, such as ``languages`` or ``data``, as they are written in a study file.
+        intermediates: trained on before each task's own English data, where ``train`` is set.
+        train: train on each task's English data first; otherwise the model is measured as it is.
+    """
+
+    model: str
+    tasks: tuple[str, ...]
+    suites: tuple[str, ...]
+    fields: Mapping[str, Any]
+    changes: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    intermediates: tuple[str, ...] = ()
+    train: bool = False
+
+
+def measure(request: Request, run: Run, goal: Goal) -> Measured:
+    """Run what the request asks for, to predictions or scores.
+
+    Raises:
+        SpecError, DataError, ModelError: in one sentence, what keeps the request from being met.
+    """
+    base = _study(request)
+    store = Store.open(run.store)
+    with plainly(store.root), preparing(run.quiet) as say:
+        catalog = Catalog(store, say)
+        labelled = goal != "predictions"
+        chooser = _Chooser(base, catalog, request.train, labelled)
+        explicit = [_explicit(name, request.columns, base, labelled) for name in request.tasks]
+        of_suites = chooser.members(request.suites)
+    head = None if request.train else _head(request.model, store, run)
+    own = [task for task in explicit if head is None or _fits(task, head, request.model)]
+    for task in of_suites:
+        reason = "" if head is None else _misfit(task, head, request.model)
+        if reason:
+            chooser.left_out[task.name] = reason
+        else:
+            own.append(task)
+    if not own:
+        raise SpecError(f"There is nothing to measure: {_reasons(chooser.left_out)}")
+    measured = {task.name for task in own}
+    for name in base.train_on:
+        if name not in measured and name not in chooser.left_out:
+            raise SpecError(f"--train-on names {name!r}, which is not measured: {nearest(name, measured)}")
+    training = {name: tasks for name, tasks in base.train_on.items() if name in measured}
+    study = base.model_copy(update={"targets": tuple(task.name for task in own), "train_on": training})
+    if request.train and goal == "evaluation":
+        goal = "scores"
+    elif request.train and goal == "predictions":
+        goal = "trained predictions"
+    planned = planned_for(study, store, goal, run.quiet, tuple(own))
+    walked = walk_plan(planned, store, run)
+    return Measured(planned, walked, store, request.suites, chooser.left_out)
+
+
+def _study(request: Request) -> Study:
+    """The study of the request, with the names of its suites for targets."""
+    if (request.intermediates or request.fields.get("train_on")) and not request.train:
+        raise SpecError("--intermediate and --train-on train the model first: add --train, or leave them out.")
+    if not request.tasks and not request.suites:
+        raise SpecError("Nothing to measure: name a --task or a --suite.")
+    for name in request.suites:
+        if members_of(name) is None:
+            from isthmus.tasks.suites import suite
+
+            suite(name)  # raises, and says what there is
+    before = [list(request.intermediates)] if request.intermediates else [NONE]
+    fields = {"name": "evaluate", "models": [request.model], "intermediates": before, **request.fields}
+    return study_of({**fields, "targets": [*request.tasks, *request.suites]}, request.changes)
+
+
+class _Chooser:
+    """Which tasks of suites can be measured, in which languages; ``left_out`` says why the others cannot."""
+
+    def __init__(self, study: Study, catalog: Catalog, train: bool, labelled: bool) -> None:
+        self.study, self.catalog, self.train = study, catalog, train
+        self.where = where_of(study, labelled)
+        self.left_out: dict[str, str] = {}
+
+    def members(self, suites: Sequence[str]) -> list[Task]:
+        """The tasks of the suites, in the languages that the study asks for and that can be had."""
+        from isthmus.tasks import registry
+
+        found: dict[str, Task] = {}
+        for suite in suites:
+            for name, languages in (members_of(suite) or {}).items():
+                task = bound(registry.task(name), self.where)
+                there = tuple(language for language in languages if language in task.languages)
+                chosen = self._chosen(replace(task, languages=there))
+                if name in found and chosen is not None:
+                    both = (*found[name].languages, *chosen.languages)
+                    chosen = replace(chosen, languages=tuple(dict.fromkeys(both)))
+                if chosen is not None:
+                    found[name] = chosen
+        return list(found.values())
+
+    def _chosen(self, task: Task) -> Task | None:
+        """The task in the languages that it can be measured in, or None, with the reason in ``left_out``."""
+        languages = [
+            language
+            for language in task.languages
+            if any(language in _selected(selector, task) for selector in self.study.languages)
+        ]
+        if not task.languages:
+            self.left_out[task.name] = "no files of it are there"
+        elif not languages:
+            self.left_out[task.name] = f"it has none of the languages {', '.join(self.study.languages)}"
+        elif self.train and (reason := self._untrainable(task)):
+            self.left_out[task.name] = reason
+        else:
+            languages = [language for language in languages if self._there(task, language)]
+            if languages:
+                return replace(task, languages=tuple(languages))
+        return None
+
+    def _there(self, task: Task, language: str) -> bool:
+        """Whether the rows of a language can be had. Without ``partial`` planning will say what is wrong with them."""
+        if not self.where.partial:
+            return True
+        splits: tuple[Split, ...] = ("test",)
+        if task.kind in SEARCHING:
+            splits = ("test",) if task.pool else ("test", "candidates", "dev", "dev_candidates")
+        try:
+            for split in splits:
+                self.catalog.facts(task, split, language)
+        except (DataError, MissingPackage) as error:
+            self.left_out[f"{task.name}/{language}"] = str(error)
+            return False
+        return True
+
+    def _untrainable(self, task: Task) -> str:
+        """Why a model cannot be trained for the task; empty where it can, or where planning is to say it."""
+        from isthmus.tasks import registry
+
+        if HEADS[task.kind] and not self.study.train_on.get(task.name, task.training):
+            return "nothing is trained for it: name rows with --train-on"
+        if not self.where.partial:
+            return ""
+        try:
+            for name in self.study.train_on.get(task.name, task.training):
+                if name not in registry.tasks() and is_file(name):
+                    continue  # planning reads it
+                trained = bound(registry.task(name), self.where)
+                self.catalog.facts(trained, "train", trained.train_language or "en")
+        except (DataError, MissingPackage) as error:
+            return str(error)
+        return ""
+
+
+def _selected(selector: str, task: Task) -> list[str]:
+    try:
+        return select(selector, task.languages)
+    except SpecError:  # another task may have it
+        return []
+
+
+def _explicit(named: str, columns: Sequence[str], study: Study, labelled: bool) -> Task:
+    """The task that ``--task`` names: one of the registry, FILE (in English), or LANGUAGE=FILE,..."""
+    from isthmus.data.files import file_task
+    from isthmus.tasks import registry
+
+    if named in registry.tasks() or not is_file(named):
+        if columns:
+            raise SpecError("--columns goes with a --task that is a file; the other tasks have rows of their own.")
+        return bound(registry.task(named), where_of(study, labelled))
+    test = pairs_of("--task", "LANGUAGE=FILE", [named]) if "=" in named else {"en": named}
+    return file_task(None, test=test, columns=columns_of(columns), name=named)
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a model's configuration says of its head: the transformers class, and the labels it tells apart."""
+
+    architecture: str
+    labels: tuple[str, ...]
+
+
+def _head(name: str, store: Store, run: Run) -> Head:
+    """The head of a model; one from the hub is fetched first."""
+    source = find_model(name)
+    if "embedded" in source.hints:
+        return Head("", ())
+    stage = Stage("model", source.identity, title=f"get {name}", hints=source.hints)
+    folder = Path(source.hints.get("folder") or store.stage_folder(stage.key) / "model")
+    if not folder.exists():
+        only = Plan(Study(targets=("model",)), {stage.key: stage}, (), {}, {stage.key: ()})
+        if problem := failure(walk_plan(only, store, run)):
+            raise problem
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        classes = config.get("architectures") or [""]
+        labels = (config.get("id2label") or {}).values()
+        return Head(str(classes[0]), tuple(str(label) for label in labels))
+    except (OSError, ValueError, AttributeError) as error:
+        raise SpecError(f"{folder / 'config.json'} cannot be read: {error}.") from None
+
+
+def _fits(task: Task, head: Head, model: str) -> bool:
+    """True where the model can be measured on a task that was named. Raises SpecError where it cannot."""
+    if reason := _misfit(task, head, model):
+        raise SpecError(f"{reason}.")
+    return True
+
+
+def _misfit(task: Task, head: Head, model: str) -> str:
+    """Why the model's head does not fit the task: all its rows would count as wrong. Empty where it does."""
+    wanted = HEADS[task.kind]
+    if not wanted:
+        return ""
+    train = f"train it on {' and '.join(task.training)} first (--train does)" if task.training else "train it first"
+    if not head.architecture.endswith(wanted) or (task.labels and not head.labels):
+        return f"{model} has no head for {task.name} ({task.kind}): {train}"
+    lacking = [label for label in task.labels if label not in head.labels]
+    if lacking and task.kind in (Kind.SEQUENCE, Kind.PAIR, Kind.TAGGING):
+        labels = ", ".join(head.labels[:6]) + (", ..." if len(head.labels) > 6 else "")
+        return (
+            f"{model} was not trained on {task.name}: its head tells apart {labels}, and does not know {lacking[0]!r}"
+        )
+    return ""
+
+
+def _reasons(left_out: Mapping[str, str]) -> str:
+    shown = [f"{name}: {reason}" for name, reason in list(left_out.items())[:3]]
+    more = f"; and {len(left_out) - 3} more" if len(left_out) > 3 else ""
+    return "; ".join(shown) + more + "."
+
+
+def fields_of(
+    languages: str,
+    data: Sequence[str],
+    partial: bool,
+    limit: int | None,
+    retrieval: Mapping[str, Any],
+    train_on: Sequence[str],
+) -> dict[str, Any]:
+    """The options of the commands as fields of a study."""
+    training: dict[str, list[str]] = {}
+    for option in train_on:
+        names, _, task = option.partition("=")
+        if not names or not task:
+            raise SpecError(f"--train-on takes TASK,...=TASK or FILE, such as xquad,mlqa=squad, not {option!r}.")
+        for name in names.split(","):
+            training.setdefault(name.strip(), []).append(task.strip())
+    fields = {"languages": languages.split(","), "data": list(data), "partial": partial, "test_examples": limit}
+    return {**fields, "retrieval": dict(retrieval), "train_on": training}
+
+
+def retrieval_fields(layers: str | None, dev_language: str | None, pooling: str | None) -> dict[str, Any]:
+    """The options on retrieval as fields of `isthmus.spec.Retrieval`."""
+    layer = int(layers) if layers is not None and layers.isdecimal() else layers
+    given = {"layer": layer, "dev_language": dev_language, "pooling": pooling}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def evaluate(request: Request, run: Run) -> None:
+    """``isthmus evaluate``."""
+    from isthmus.measured import measured_json, render_measured
+
+    measured = measure(request, run, "evaluation")
+    results = collect(measured.plan, measured.store, measured.walk.states, {}, "", "isthmus evaluate")
+    problem = failure(measured.walk)
+    if problem and not results.scores:
+        raise problem
+    if run.as_json:
+        told = measured_json(measured)
+        print_json({**told, "error": str(problem)} if problem else told)
+    else:
+        output().print(render_measured(measured, results))
+    leave(problem, run.as_json)
+
+
+def submit(request: Request, folder: Path, run: Run) -> None:
+    """``isthmus submission``."""
+    from isthmus.evaluate.submission import write_predictions
+
+    if folder.exists() and not folder.is_dir():
+        raise SpecError(f"--output {folder} is a file: name a folder.")
+    measured = measure(request, run, "predictions")
+    if problem := failure(measured.walk):
+        raise problem
+    files: list[Path] = []
+    with writing_to(folder):
+        for planned in measured.plan.chains:
+            assert planned.predictions is not None
+            task = measured.plan.tasks[planned.chain.target]
+            stage = measured.store.stage_folder(planned.predictions) / "predictions"
+            predictions = {language: stage / f"{language}.parquet" for language in task.languages}
+            there = {language: path for language, path in predictions.items() if path.exists()}
+            files.extend(write_predictions(folder, task.name, task.kind, there))
+    if run.as_json:
+        left_out = measured.left_out
+        print_json({"folder": str(folder), "files": [str(path) for path in files], "left_out": left_out})
+        return
+    for name, reason in measured.left_out.items():
+        print(f"left out: {name}: {reason}", file=sys.stderr)
+    tasks = len(measured.plan.chains)
+    output().print(f"{len(files)} files of {tasks} task{'s' if tasks != 1 else ''}: {folder}")
