@@ -27,7 +27,7 @@ from isthmus.runner import State, Walk, Watcher
 from isthmus.spec import NONE, Study, first_problem
 from isthmus.store import Store
 from isthmus.study_file import apply_changes
-from isthmus.views import answer, build_page, output, planned_for, print_json, writing_to
+from isthmus.views import answer, build_page, output, planned_for, print_json, say_notes, writing_to
 
 _INTERRUPTED = 130
 
@@ -59,6 +59,8 @@ def run_study(name: str, changes: tuple[str, ...], run: Run) -> None:
     study = api.load_study(name, changes)
     store = Store.open(run.store)
     planned = planned_for(study, store, "scores", run.quiet)
+    if not run.quiet:
+        say_notes(planned)
     folder = api.keep_study(study, store)
     walked = walk_plan(planned, store, run)
     results = collect(planned, store, walked.states, walked.errors, api.study_yaml(study), _command(name, changes))
@@ -150,6 +152,8 @@ def train(fields: Mapping[str, Any], changes: tuple[str, ...], copy_to: Path | N
     store = Store.open(run.store)
     measured = any(files.test for files in study.files.values())
     planned = planned_for(study, store, "scores" if measured else "models", run.quiet)
+    if not run.quiet:
+        say_notes(planned)
     walked = walk_plan(planned, store, run)
     if problem := failure(walked):
         raise problem

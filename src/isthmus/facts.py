@@ -82,7 +82,7 @@ def where_of(study: Study, labelled: bool = True) -> Where:
     for folder in folders:
         if not folder.is_dir():
             raise SpecError(f"data: there is no folder {folder}.")
-    return Where(folders, HUB in places or not places, study.partial, labelled)
+    return Where(folders, HUB in places or not places, study.partial, labelled, places[:1] == (HUB,))
 
 
 def members_of(name: str) -> Mapping[str, tuple[str, ...]] | None:

@@ -51,6 +51,17 @@ def planned_for(study: Study, store: Store, goal: Goal, quiet: bool, own: tuple[
     return planned
 
 
+def say_notes(planned: Plan) -> None:
+    """What was mended or left out while the rows of a plan were read, on standard error: a line a task and note."""
+    found: dict[tuple[str, str], int] = {}
+    for key, facts in planned.reads.items():
+        task = str(planned.stages[key].hints.get("task", ""))
+        for note in dict.fromkeys(note for fact in facts for note in fact.notes):
+            found[task, note] = max(found.get((task, note), 0), sum(note in fact.notes for fact in facts))
+    for (task, note), languages in found.items():
+        print(f"{task}: {note}{f' (in {languages} languages)' if languages > 1 else ''}", file=sys.stderr)
+
+
 @contextmanager
 def writing_to(path: Path) -> Iterator[None]:
     """Turn what keeps a file or folder outside the store from being written into a sentence."""
@@ -92,6 +103,8 @@ def show_plan(
     study = api.load_study(name, changes)
     store = Store.open(store_path)
     planned = planned_for(study, store, "scores", quiet=as_json)
+    if not as_json:
+        say_notes(planned)
     states, costs = states_of(planned, store), estimates(planned, store)
     todo = [key for key, state in states.items() if state is not State.DONE]
     workers, _ = Resources().settle()

@@ -14,7 +14,8 @@ from isthmus.facts import file_tasks
 from isthmus.spec import Study
 from isthmus.store import Store
 from isthmus.study_file import parse_study
-from tests.cli.conftest import Said
+from tests.cli.conftest import Said, refused
+from tests.tiny import SENTENCES
 
 Program = Callable[..., Said]
 QUICK = ["--model", "tiny", "--set", "recipe.max_length=32", "--set", "recipe.epochs=1"]
@@ -65,6 +66,17 @@ def test_a_lone_file_is_measured_as_english(finished: Path, isthmus: Program) ->
     assert said.code == 0, said.err
     assert said.err.startswith(f"test/en: {task}: sequence")
     assert "English" in said.out
+
+
+def test_two_texts_that_translate_each_other_are_named_with_a_plus(finished: Path, isthmus: Program) -> None:
+    for language in ("sw", "en"):
+        (finished / f"{language}.txt").write_text("".join(f"{language} {text}\n" for text in SENTENCES))
+    length = ("--set", "recipe.max_length=32", "-q")
+    told = isthmus("evaluate", "tiny", "--task", "sw=sw.txt+en.txt", *length, "--json").json
+    assert set(told["tasks"]["sw=sw.txt+en.txt"]["languages"]) == {"sw"}
+    said = isthmus("train", "--model", "tiny", "--target", "sw.txt+en.txt", "--test", "sw=sw.txt+en.txt", *length)
+    assert said.code == 0 and "Swahili" in said.out
+    assert refused(isthmus("evaluate", "tiny", "--task", "sw=sw.txt+none.txt")) == "There is no file none.txt."
 
 
 def test_columns_are_named_where_the_guess_goes_wrong(finished: Path, isthmus: Program) -> None:

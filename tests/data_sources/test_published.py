@@ -106,6 +106,12 @@ def test_without_labels_such_rows_serve_predictions(
     assert rows.column(gold).null_count == len(rows) == {"xnli": 300, "panx": 100, "tydiqa": 499}[name]
 
 
+def test_no_row_is_left_out_of_a_submission(pack: Path, source: Sources) -> None:
+    measured, handed_in = (source("pawsx", pack, partial=True, labelled=labelled) for labelled in (True, False))
+    assert len(measured.load("test", "de")) == 1968, "32 rows have no translation"
+    assert handed_in.load("test", "de").column("id").to_pylist() == [str(row) for row in range(1, 2001)]
+
+
 @pytest.mark.parametrize("zeros", [500, 10])
 def test_answers_that_are_all_the_first_choice_are_withheld(
     pack: Path, source: Sources, tmp_path: Path, zeros: int

@@ -203,6 +203,9 @@ def _kind(kind: Kind | str | None) -> Kind | None:
 
 
 def _place(named: Named) -> Place:
+    """The file or the two files; ``a+b`` is two, unless a file has that name."""
+    if isinstance(named, str) and named.count("+") == 1 and not Path(named).exists():
+        named = (named.partition("+")[0], named.partition("+")[2])
     return (Path(named[0]), Path(named[1])) if isinstance(named, tuple) else Path(named)
 
 

@@ -20,7 +20,7 @@ class Where:
     Attributes:
         folders: in the official layout, or with the files of the data sets as their authors publish them; the first
             that has a file is believed.
-        hub: look on the Hugging Face hub for what no folder has.
+        hub: look on the Hugging Face hub for what no folder has; ``hub_first``, before any folder.
         partial: accept fewer rows than expected and missing languages, and measure on the dev split where the labels of
             the test split are withheld; each is noted.
         labelled: are labels needed? Predictions for a submission are made without.
@@ -30,6 +30,7 @@ class Where:
     hub: bool = True
     partial: bool = False
     labelled: bool = True
+    hub_first: bool = False
 
 
 class Source(Protocol):

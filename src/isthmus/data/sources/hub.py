@@ -77,7 +77,8 @@ class Hub:
             kept = cells.with_values({"id": numbers, **values}).where(labelled)
             note = Note(len(labelled) - sum(labelled), "rows left out that have no label")
             cells = kept.with_values(kept.values, note)
-        return rows_of(cells, replace(self.options, only={}, labelled=view.labelled)), _commit(loaded)
+        drop = self.options.drop if view.labelled else {}  # line n of a submission is about row n of the test set
+        return rows_of(cells, replace(self.options, only={}, drop=drop, labelled=view.labelled)), _commit(loaded)
 
     def _load(self, config: str, split: str) -> Any:
         if find_spec("datasets") is None:

@@ -89,6 +89,7 @@ class Layout:
         prefix = view.fill(options.token_prefix)
         options = replace(options, only=only, token_prefix=prefix, labelled=view.labelled)
         if not view.labelled:
+            options = replace(options, drop={})  # line n of a submission is about row n of the test set
             columns = {role: at for role, at in options.columns.items() if role not in GOLD[view.kind]}
             options, paths = replace(options, columns=columns), paths[:1] if "+" in self.path else paths
         if "*" in self.path:

@@ -78,7 +78,7 @@ class Dataset:
         if found:
             told["files"] = hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
         if self.where.hub and self.hub:
-            told["hub"] = f"{self.hub.id}@{self.hub.revision}"
+            told["hub"] = f"{self.hub.id}@{self.hub.revision}{' first' if self.where.hub_first else ''}"
         if self.where.partial:
             told["partial"] = "yes"
         return told
@@ -133,7 +133,8 @@ class Dataset:
                     yield Place(layout, tuple(file for files, _ in found for file in files))
 
     def load(self, split: Split, language: str) -> pa.Table:
-        """The rows of a split in a language, from the first folder that has their files, else from the hub.
+        """The rows of a split in a language, from the first folder that has their files, else from the hub;
+        or first from the hub.
 
         Raises:
             DataError: they are nowhere, their files are malformed, or their labels are withheld.
@@ -142,6 +143,8 @@ class Dataset:
         if language not in self.codes:
             raise DataError(f"Task {self.name} has no rows in {language!r}: {nearest(language, self.codes)}")
         labelled = self.where.labelled or split in ("train", "dev", "dev_candidates")
+        if self.where.hub_first and self._on_hub(split, language):
+            return self._from_hub(split, language, labelled)
         problem: DataError | None = None
         seen: list[Place] = []
         for anew in (False, True):  # files may have come since the folder was last looked into
