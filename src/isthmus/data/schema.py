@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from isthmus.errors import DataError
@@ -165,28 +166,39 @@ def fingerprint(table: pa.Table) -> str:
     digest = hashlib.sha256()
     for name in table.schema.names:
         digest.update(f"{name}\0{len(table)}\0".encode())
-        column = table.column(name).combine_chunks()
-        for array in column.chunks if isinstance(column, pa.ChunkedArray) else [column]:
-            _update(digest, array)
+        _update(digest, table.schema.field(name).type, table.column(name).chunks)
     return digest.hexdigest()
 
 
-def _update(digest: "hashlib._Hash", array: pa.Array) -> None:
-    """Feed one array: which values are null where some are, the lengths of the values, then the values themselves."""
-    if array.null_count:
-        digest.update(b"null" + array.is_null().to_numpy(zero_copy_only=False).tobytes())
-    if pa.types.is_list(array.type):
-        lengths = array.value_lengths().fill_null(0)
-        digest.update(lengths.to_numpy(zero_copy_only=False).astype("<i4").tobytes())
-        _update(digest, array.flatten())
-    elif pa.types.is_integer(array.type):
-        digest.update(array.fill_null(0).to_numpy(zero_copy_only=False).astype("<i4").tobytes())
-    elif pa.types.is_string(array.type):
-        array = array.fill_null("")
-        _, places, data = array.buffers()
-        offsets = np.frombuffer(places, "<i4")[array.offset : array.offset + len(array) + 1] if places else _NOWHERE
-        digest.update(np.diff(offsets).astype("<i4").tobytes())
-        if data is not None:
-            digest.update(memoryview(data)[offsets[0] : offsets[-1]])
+def _update(digest: "hashlib._Hash", type: pa.DataType, chunks: Sequence[pa.Array]) -> None:
+    """Feed a column: which values are null where some are, the lengths of the values, then the values themselves."""
+    if any(chunk.null_count for chunk in chunks):
+        digest.update(b"null")
+        for chunk in chunks:
+            digest.update(chunk.is_null().to_numpy(zero_copy_only=False).tobytes())
+    if pa.types.is_list(type):
+        for chunk in chunks:
+            _numbers(digest, chunk.value_lengths())
+        _update(digest, type.value_type, [chunk.flatten() for chunk in chunks])
+    elif pa.types.is_integer(type):
+        for chunk in chunks:
+            _numbers(digest, chunk)
+    elif pa.types.is_string(type):
+        parts = [_texts(chunk.fill_null("")) for chunk in chunks]
+        for offsets, _ in parts:
+            digest.update(np.diff(offsets).astype("<i4").tobytes())
+        for offsets, data in parts:
+            digest.update(data[offsets[0] : offsets[-1]])
     else:
-        raise TypeError(f"no fingerprint for columns of {array.type}")
+        raise TypeError(f"no fingerprint for columns of {type}")
+
+
+def _numbers(digest: "hashlib._Hash", array: pa.Array) -> None:
+    digest.update(array.fill_null(0).to_numpy(zero_copy_only=False).astype("<i4").tobytes())
+
+
+def _texts(array: pa.StringArray) -> tuple[npt.NDArray[np.int32], memoryview]:
+    """Where each text begins in the bytes, and the last one ends; the bytes."""
+    _, places, data = array.buffers()
+    offsets = np.frombuffer(places, "<i4")[array.offset : array.offset + len(array) + 1] if places else _NOWHERE
+    return offsets, memoryview(b"" if data is None else data)

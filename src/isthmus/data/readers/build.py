@@ -6,7 +6,7 @@ from typing import NamedTuple
 from isthmus.data.readers import answers, choices
 from isthmus.data.readers.cells import Cells, check_text, not_composed, with_ids, without
 from isthmus.data.readers.options import LabelBase, Options
-from isthmus.data.readers.rows import Note, Reading, Rows, Sentences, Values, check_withheld
+from isthmus.data.readers.rows import Note, Reading, Rows, Sentences, Texts, Values, check_withheld
 from isthmus.data.readers.text import at
 from isthmus.data.schema import CANDIDATES, Kind
 from isthmus.errors import DataError
@@ -105,7 +105,7 @@ def _span(cells: Cells, options: Options) -> _Made:
     return _Made(kept.with_values({**kept.values, "answers": texts, "answer_starts": starts}))
 
 
-def groups(contexts: list[str]) -> list[str]:
+def groups(contexts: Texts) -> list[str]:
     """A name for each distinct context, by its number among them: the same in nested files and in flat ones."""
     numbers = {context: number for number, context in enumerate(dict.fromkeys(contexts), 1)}
     return [f"paragraph {numbers[context]}" for context in contexts]

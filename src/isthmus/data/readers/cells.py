@@ -7,6 +7,7 @@ from itertools import compress
 from pathlib import Path
 from typing import Any
 
+from isthmus.data.readers.column import Column, numbers
 from isthmus.data.readers.jsonl import json_type
 from isthmus.data.readers.rows import Note, Texts
 from isthmus.data.readers.text import Spot, at
@@ -31,7 +32,7 @@ class Cells:
 
     path: Path
     kind: Kind
-    values: Mapping[str, list[Any]]
+    values: Mapping[str, Sequence[Any]]
     lines: Sequence[Spot]
     form: str
     places: Mapping[str, str]
@@ -43,7 +44,7 @@ class Cells:
         values = {role: list(compress(column, keep)) for role, column in self.values.items()}
         return replace(self, values=values, lines=list(compress(self.lines, keep)))
 
-    def with_values(self, values: Mapping[str, list[Any]], *notes: Note) -> "Cells":
+    def with_values(self, values: Mapping[str, Sequence[Any]], *notes: Note) -> "Cells":
         """The same with other values, and with those of ``notes`` that count anything."""
         return replace(self, values=values, notes=(*self.notes, *(note for note in notes if note.times)))
 
@@ -54,7 +55,7 @@ class Cells:
             DataError: a value is of another type.
         """
         column = self.values[role]
-        if set(map(type, column)) <= {str}:
+        if isinstance(column, Column) or set(map(type, column)) <= {str}:
             return column
         return [text_of(value) if _plain(value) else self._refuse(value, row, role) for row, value in enumerate(column)]
 
@@ -101,6 +102,8 @@ def with_ids(cells: Cells) -> Cells:
     """
     values, rows = dict(cells.values), len(cells.lines)
     ids = values.pop("id", None)
+    if isinstance(ids, Column) and ids.is_unique() and not ids.has_empty():
+        return cells.with_values({**values, "id": ids})
     if ids is not None and all(_plain(one) for one in ids):
         texts = [text_of(one) for one in ids]
         if len(set(texts)) == rows and "" not in texts:
@@ -114,7 +117,7 @@ def with_ids(cells: Cells) -> Cells:
     elif cells.own_ids and ids is not None:
         cells.texts("id")
     places = {**{role: place for role, place in cells.places.items() if role != "id"}, "id": "row number"}
-    return replace(cells, values={**values, "id": [str(row) for row in range(1, rows + 1)]}, places=places)
+    return replace(cells, values={**values, "id": numbers(rows)}, places=places)
 
 
 def distinct(ids: Sequence[str]) -> Texts:
@@ -145,6 +148,8 @@ def _refuse_ids(cells: Cells, ids: Texts) -> None:
 def without(cells: Cells, drop: Mapping[str, str]) -> Cells:
     """The rows without those that have one of the values to drop, and a note of how many these are."""
     there = {role: value for role, value in drop.items() if role in cells.values}
+    if not there:
+        return cells
     keep = [True] * len(cells.lines)
     for role, value in there.items():
         keep = [
@@ -160,6 +165,8 @@ def without(cells: Cells, drop: Mapping[str, str]) -> Cells:
 
 def check_text(cells: Cells, role: str, texts: Sequence[str], empty: bool = False) -> None:
     """Refuse a text that is empty (unless ``empty``) or is no Unicode, naming its line."""
+    if isinstance(texts, Column) and (empty or not texts.has_blank()):  # and UTF-8 has no half surrogate pairs
+        return
     if not empty and ("" in texts or any(map(str.isspace, texts))):
         bad = next(line for text, line in zip(texts, cells.lines, strict=True) if not text or text.isspace())
         raise at(cells.path, bad, f"the {role} is empty; fill it in, or remove the row.")
@@ -178,6 +185,8 @@ def not_composed(columns: Iterable[Sequence[str]]) -> Note:
     for texts in columns:
         for start in range(0, len(texts), _CHUNK):
             chunk = texts[start : start + _CHUNK]
-            if not unicodedata.is_normalized("NFC", "\n".join(chunk)):  # a line feed composes with nothing
+            # A line feed composes with nothing. Without one texts may, and are looked at one by one for nothing.
+            together = chunk.joined() if isinstance(chunk, Column) else "\n".join(chunk)
+            if not unicodedata.is_normalized("NFC", together):
                 rows.update(row for row, text in enumerate(chunk, start) if not unicodedata.is_normalized("NFC", text))
     return Note(len(rows), "rows with text that is not in Unicode's form NFC, left as it is")

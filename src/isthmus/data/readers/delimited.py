@@ -11,15 +11,18 @@ some inside: that is what CSV writers leave, and what people do not.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
+from isthmus.data.readers.column import read_columns
 from isthmus.data.readers.options import Quoting
-from isthmus.data.readers.text import at, read_text, split_lines
+from isthmus.data.readers.text import BOM, at, decode, read_data, split_lines
 from isthmus.errors import DataError
 
 #: Possessive, so that a quotation mark that is never closed costs one pass and not one for every cell.
 _QUOTED = re.compile(r'"([^"]*+(?:""[^"]*+)*+)"')
+_QUOTED_BYTES = re.compile(_QUOTED.pattern.encode())
 _PLAIN = {delimiter: re.compile(rf"[^{delimiter}\n]*") for delimiter in ",\t"}
 _NAMES = {",": "comma", "\t": "tab"}
 
@@ -34,7 +37,7 @@ class Grid:
         quoted: were quotation marks read as CSV's?
     """
 
-    columns: list[list[str]]
+    columns: Sequence[Sequence[str]]
     lines: Sequence[int]
     quoted: bool
 
@@ -49,33 +52,15 @@ def read_delimited(path: Path, delimiter: Literal[",", "\t"], quoting: Quoting =
     Raises:
         DataError: the file is unreadable or empty, a quotation mark is not closed, or rows differ in width.
     """
-    text = read_text(path)
-    quoted = quoting == "csv" or (quoting == "auto" and (delimiter == "," or ('"' in text and _written_as_csv(text))))
-    if not (quoted and '"' in text) and (grid := _even(text, delimiter, quoted)) is not None:
-        return grid
-    rows, lines = _quoted(path, text, delimiter) if quoted and '"' in text else _literal(text, delimiter)
+    data = read_data(path)
+    marks = b'"' in data
+    quoted = quoting == "csv" or (quoting == "auto" and (delimiter == "," or (marks and _written_as_csv(data))))
+    if not (quoted and marks) and (columns := read_columns(data, delimiter)) is not None:
+        return Grid(columns, range(1, len(columns[0]) + 1), quoted)
+    text = decode(path, data)
+    rows, lines = _quoted(path, text, delimiter) if quoted and marks else _literal(text, delimiter)
     _check_width(path, rows, lines, delimiter, narrow)
     return Grid([list(column) for column in zip(*rows, strict=True)], lines, quoted)
-
-
-def _even(text: str, delimiter: str, quoted: bool) -> Grid | None:
-    """The cells of a text without empty lines whose lines have equally many columns, two or more; else None.
-
-    One split makes all cells, and a line feed as a cell of its own ends each row: no line is ever a text of its own.
-    """
-    text = text.replace("\r\n", "\n") if "\r" in text else text
-    first = text.find("\n")
-    width = text.count(delimiter, 0, first if first >= 0 else len(text)) + 1
-    if width == 1 or text.endswith("\r"):
-        return None
-    cells = text.replace("\n", f"{delimiter}\n{delimiter}").split(delimiter)
-    if text.endswith("\n"):
-        del cells[-2:]
-    ends = cells[width :: width + 1]
-    if len(cells) % (width + 1) != width or not set(ends) <= {"\n"} or cells.count("\n") != len(ends):
-        return None
-    columns = [cells[column :: width + 1] for column in range(width)]
-    return Grid(columns, range(1, len(columns[0]) + 1), quoted)
 
 
 def _literal(text: str, delimiter: str) -> tuple[list[list[str]], Sequence[int]]:
@@ -87,16 +72,16 @@ def _literal(text: str, delimiter: str) -> tuple[list[list[str]], Sequence[int]]
     return rows, [number for number, line in enumerate(lines, 1) if line]
 
 
-def _written_as_csv(text: str) -> bool:
+def _written_as_csv(data: bytes) -> bool:
     """Whether the quotation marks of a TSV are a CSV writer's (see above)."""
     doubled = False
-    for line in text.split("\n"):
-        if '"' in line:
-            for cell in line.removesuffix("\r").split("\t"):
-                if '"' in cell:
-                    if _QUOTED.fullmatch(cell) is None:
+    for line in BytesIO(data.removeprefix(BOM)):
+        if b'"' in line:
+            for cell in line.removesuffix(b"\n").removesuffix(b"\r").split(b"\t"):
+                if b'"' in cell:
+                    if _QUOTED_BYTES.fullmatch(cell) is None:
                         return False
-                    doubled = doubled or '""' in cell[1:-1]
+                    doubled = doubled or b'""' in cell[1:-1]
     return doubled
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from isthmus.data.readers.column import is_utf8
 from isthmus.data.readers.layout import layout_by_name
 from isthmus.data.readers.options import Format, Options
-from isthmus.data.readers.text import read_text, split_lines
+from isthmus.data.readers.text import BOM, decode, read_data, split_lines
 from isthmus.data.readers.winograd import COLUMNS
 from isthmus.data.schema import Kind
 from isthmus.errors import DataError
@@ -39,11 +40,12 @@ def format_of(path: Path, kind: Kind | None, options: Options) -> Format:
     form = _FORMATS.get(path.suffix.lower())
     if form not in (None, "tsv") or (form == "tsv" and kind not in (None, Kind.TAGGING, Kind.CHOICE)):
         return form
-    text = read_text(path).strip(" \t\r\n")
-    found = form or _named_nowhere(path, kind, text)
-    if found is None or found == "tsv":
-        found = _of_table(path, kind, options, text, found)
-    return found
+    data = read_data(path)
+    if form is None or not is_utf8(data):  # decoding says what is wrong
+        form = _named_nowhere(path, kind, decode(path, data).strip(" \t\r\n"))
+    if form is None or form == "tsv":
+        form = _of_table(path, kind, options, data.removeprefix(BOM).strip(b" \t\r\n"), form)
+    return form
 
 
 def _named_nowhere(path: Path, kind: Kind | None, text: str) -> Format | None:
@@ -53,14 +55,17 @@ def _named_nowhere(path: Path, kind: Kind | None, text: str) -> Format | None:
     return "json" if text.startswith(("{", "[")) and kind is not Kind.TAGGING else None
 
 
-def _of_table(path: Path, kind: Kind | None, options: Options, text: str, form: Format | None) -> Format:
+def _of_table(path: Path, kind: Kind | None, options: Options, text: bytes, form: Format | None) -> Format:
     """The format of a table: of cells apart by tabs, or of tokens, one a line."""
-    first = text.partition("\n")[0].removesuffix("\r")
+    end = text.find(b"\n")
+    first = text[: end if end >= 0 else len(text)].removesuffix(b"\r").decode()
     if kind is Kind.TAGGING:
         return "conll"
-    sentences = kind is None and ("\n\n" in text or "\n\r\n" in text or "\n\t\n" in text)
-    if sentences and layout_by_name(path, first.split("\t"), CELLS, options.columns) is None:
-        return "conll"
+    names, columns = first.split("\t"), options.columns
+    if kind is None and (columns or layout_by_name(path, names, CELLS, {}) is None):  # else no need to look further
+        sentences = b"\n\n" in text or b"\n\r\n" in text or b"\n\t\n" in text
+        if sentences and layout_by_name(path, names, CELLS, columns) is None:
+            return "conll"
     if kind in (None, Kind.CHOICE) and _is_winograd(first) and not options.columns:
         return "xwinograd"
     if form == "tsv" or "\t" in first:

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from isthmus.data.readers.column import Column
 from isthmus.data.readers.options import LabelBase
 from isthmus.data.readers.text import Spot, at
 from isthmus.data.schema import Kind
 from isthmus.errors import DataError, nearest
 
-Texts = list[str]
-Sentences = list[list[str]]
+Texts = Sequence[str]
+Sentences = Sequence[Sequence[str]]
 #: By role, one value a row: a text, a list of texts or of numbers, or a number.
-Values = dict[str, list[Any]]
+Values = dict[str, Sequence[Any]]
 
 #: What stands for the labels in test files whose labels are withheld.
 _WITHHELD = {"0", "-1", "-", "_", "?", "o", "unk", "unknown", "hidden", "none", "null", "n/a"}
@@ -70,7 +71,7 @@ class Rows:
 
     path: Path
     kind: Kind
-    values: Values
+    values: Mapping[str, Sequence[Any]]
     lines: Sequence[Spot]
     reading: Reading
     label_base: LabelBase | None = None
@@ -84,6 +85,8 @@ class Rows:
 def check_labels(rows: Rows, labels: Collection[str]) -> None:
     """Refuse a label or tag outside ``labels``. Raises DataError naming the first line that has one."""
     allowed = set(labels)
+    if _distinct(rows) <= allowed:
+        return
     where, noun = ("in the sentence that begins here, ", "tag") if rows.kind is Kind.TAGGING else ("", "label")
     for line, row in zip(rows.lines, label_lists(rows), strict=False):
         for label in row:
@@ -96,12 +99,19 @@ def check_labels(rows: Rows, labels: Collection[str]) -> None:
 def labels_of(rows: Rows) -> tuple[str, ...]:
     """The labels or tags that occur, sorted; with them all that belong to them: ``B-`` and ``I-`` of every type that
     occurs, or all universal parts of speech where only such occur."""
-    found = {label for row in label_lists(rows) for label in row}
+    found = _distinct(rows)
     if rows.kind is Kind.TAGGING and found and found <= _UNIVERSAL:
         return tuple(sorted(_UNIVERSAL))
     if rows.kind is Kind.TAGGING and all(tag == "O" or tag[:2] in ("B-", "I-") for tag in found):
         found |= {f"{prefix}-{tag[2:]}" for tag in found if tag != "O" for prefix in "BI"}
     return tuple(sorted(found))
+
+
+def _distinct(rows: Rows) -> set[str]:
+    """The labels or tags that occur."""
+    if isinstance(labels := rows.values.get("label"), Column):
+        return labels.distinct()
+    return {label for row in label_lists(rows) for label in row}
 
 
 def label_lists(rows: Rows) -> Sequence[Sequence[str]]:
@@ -113,7 +123,7 @@ def label_lists(rows: Rows) -> Sequence[Sequence[str]]:
 
 def check_withheld(rows: Rows) -> None:
     """Refuse labels that only stand in for those that are withheld. Raises DataError."""
-    found = set(rows.values.get("label", ())) | {tag for tags in rows.values.get("tags", ()) for tag in tags}
+    found = _distinct(rows)
     if len(rows.lines) >= _MANY and len(found) == 1 and (label := found.pop()).casefold() in _WITHHELD:
         raise withheld(rows.path, rows.lines[0], f"every label is {label!r}")
 

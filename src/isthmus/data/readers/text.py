@@ -7,7 +7,8 @@ from isthmus.errors import DataError
 #: Where in a file something is: a line, counted from 1, or in words where lines say nothing.
 Spot = int | str
 
-_BOM = b"\xef\xbb\xbf"
+#: A byte order mark.
+BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -17,19 +18,34 @@ def read_text(path: Path) -> str:
     Raises:
         DataError: the file cannot be read, is empty, or is not UTF-8 (with the line and the offset of the byte).
     """
+    return decode(path, read_data(path))
+
+
+def read_data(path: Path) -> bytes:
+    """The bytes of ``path``, with a byte order mark where it has one.
+
+    Raises:
+        DataError: the file cannot be read, is empty, or shows at a glance that it is no text of ours.
+    """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         raise DataError(f"There is no file {path}.") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
-    body = data.removeprefix(_BOM)
+    body = data.removeprefix(BOM)
     if not body or body.isspace():
         raise DataError(f"{path} is empty.")
     if data.startswith(_UTF16) or _nuls(body):
         raise DataError(f"{path} is UTF-16: save it as UTF-8.")
-    if body.count(b"\r") > 1 and b"\n" not in body and not body.lstrip().startswith((b"{", b"[")):
+    if b"\n" not in body and body.count(b"\r") > 1 and not body.lstrip().startswith((b"{", b"[")):
         raise DataError(f"{path} has no line feeds: its lines end in carriage returns alone; save it with line feeds.")
+    return data
+
+
+def decode(path: Path, data: bytes) -> str:
+    """The text that the bytes of ``path`` are, less a byte order mark. Raises DataError where they are not UTF-8."""
+    body = data.removeprefix(BOM)
     try:
         return body.decode()
     except UnicodeDecodeError as error:
