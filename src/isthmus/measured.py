@@ -1,20 +1,25 @@
 """What `isthmus evaluate` shows: scores by task and language, the averages of suites, and what was left out."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from isthmus.data.catalog import SplitFacts
 from isthmus.plan import Plan
 from isthmus.report.summary import render_scores
 from isthmus.results import Results
 from isthmus.runner import Walk
 from isthmus.store import Store
+from isthmus.tasks.suites import Averages, Suite
 
 Scores = Mapping[str, Mapping[str, float]]
+#: Notes on rows that are not all those of the published test set.
+_SHORT = re.compile(r"^[\d,]+ of [\d,]+ rows$|: this is the dev split$")
 
 
 @dataclass
@@ -51,16 +56,49 @@ class Measured:
     def notes(self) -> dict[str, list[str]]:
         """Task -> what was noticed of its rows (repaired, dropped, fewer than published), and in which languages."""
         found: dict[str, list[str]] = {}
-        for planned in self.plan.chains:
-            if planned.predictions is None:
-                continue
+        for name, measured in self._rows().items():
             languages: dict[str, list[str]] = {}
-            measured = self.plan.stages[planned.predictions].identity["test"]
-            for language, facts in zip(measured, self.plan.reads[planned.predictions], strict=False):
+            for language, facts in measured.items():
                 for note in facts.notes:
                     languages.setdefault(note, []).append(language)
             if languages:
-                found[planned.chain.target] = [f"{', '.join(tags)}: {note}" for note, tags in languages.items()]
+                found[name] = [f"{', '.join(tags)}: {note}" for note, tags in languages.items()]
+        for planned in self.plan.chains:
+            if trained := self._noted_in_training(planned.model):
+                found[planned.chain.target] = [*trained, *found.get(planned.chain.target, [])]
+        return found
+
+    def _noted_in_training(self, key: str) -> list[str]:
+        """What was noticed of the rows that the model of that stage, and those it began as, were trained on."""
+        stage = self.plan.stages[key]
+        before = [note for parent in self.plan.needs(key) for note in self._noted_in_training(parent)]
+        task = stage.hints.get("task", "")
+        return [*before, *(f"trained on {task}: {note}" for facts in self.plan.reads[key] for note in facts.notes)]
+
+    def short(self) -> dict[str, tuple[str, ...]]:
+        """Task -> languages measured on other rows than all of the published test set: such figures are no benchmark's.
+
+        Rows are fewer than published, or of the dev split, or fewer than there are were asked for.
+        """
+        limit = self.plan.study.test_examples
+        found = {
+            name: tuple(
+                language
+                for language, facts in measured.items()
+                if (limit is not None and facts.rows > limit) or any(map(_SHORT.search, facts.notes))
+            )
+            for name, measured in self._rows().items()
+        }
+        return {name: languages for name, languages in found.items() if languages}
+
+    def _rows(self) -> dict[str, dict[str, SplitFacts]]:
+        """Task -> language -> the rows that it is measured on."""
+        found: dict[str, dict[str, SplitFacts]] = {}
+        for planned in self.plan.chains:
+            if planned.predictions is not None:
+                measured = self.plan.stages[planned.predictions].identity["test"]
+                reads = self.plan.reads[planned.predictions]
+                found[planned.chain.target] = dict(zip(measured, reads, strict=False))
         return found
 
     def _results(self, role: str) -> dict[str, Mapping[str, Any]]:
@@ -90,7 +128,7 @@ def measured_json(measured: Measured) -> dict[str, Any]:
             if found.get(name):
                 tasks[name][key] = found[name]
     told = {"model": measured.plan.study.models[0], "tasks": tasks, "left_out": measured.left_out}
-    suites = {name: _averages(name, measured.scores()) for name in measured.suites}
+    suites = {name: _averages(name, measured) for name in measured.suites}
     return {**told, "suites": suites} if suites else told
 
 
@@ -100,9 +138,11 @@ def render_measured(measured: Measured, results: Results) -> RenderableType:
     if measured.suites:
         parts.append(_overview(measured))
         for name in measured.suites:
-            parts.extend(_suite_lines(name, measured.scores()))
+            parts.extend(_suite_lines(name, measured))
     else:
-        parts.append(render_scores(results))
+        dev = {(name, sweep["dev_language"]) for name, sweep in measured.sweeps().items()}
+        test = tuple(score for score in results.scores if (score.chain.target, score.language) not in dev)
+        parts.append(render_scores(replace(results, scores=test)))
         for name, metrics in measured.also().items():
             means = ", ".join(f"{metric} {mean(values):.1f}" for metric, values in metrics.items())
             parts.extend([Text(f"{name}, means of further metrics: {means}")] if metrics else [])
@@ -154,51 +194,79 @@ def _sweep(task: str, sweep: Mapping[str, Any]) -> Table:
 
 
 def _left_out(left_out: Mapping[str, str]) -> list[RenderableType]:
-    """What was not measured: a line each, of many the first."""
+    """What was not measured: a line for each reason."""
     if not left_out:
         return []
-    lines: list[RenderableType] = [Text(), Text(f"Not measured: {len(left_out)}", style="bold")]
-    by_reason: dict[str, list[str]] = {}
+    lines: list[RenderableType] = [Text(), Text("Not measured", style="bold")]
+    return [*lines, *(Text(f"- {line}") for line in reasons_of(left_out))]
+
+
+def reasons_of(left_out: Mapping[str, str]) -> list[str]:
+    """A line for each reason: ``udpos, xnli (de, sw): no files of it are there``."""
+    by_reason: dict[str, dict[str, list[str]]] = {}
     for name, reason in left_out.items():
-        by_reason.setdefault(reason, []).append(name)
-    for reason, names in by_reason.items():
-        lines.append(Text(f"- {', '.join(names)}: {reason}"))
+        task, _, language = name.partition("/")
+        languages = by_reason.setdefault(reason, {}).setdefault(task, [])
+        languages.extend([language] if language else [])
+    lines = []
+    for reason, tasks in by_reason.items():
+        names = [f"{task} ({', '.join(tags)})" if tags else task for task, tags in tasks.items()]
+        lines.append(f"{', '.join(names)}: {reason}")
     return lines
 
 
-def _averages(name: str, scores: Scores) -> dict[str, Any]:
+def _aggregates(suite: Suite, measured: Measured) -> tuple[Averages, Averages]:
+    """A suite's averages of all that was measured, and of what was measured on the whole of its test set."""
+    from isthmus.tasks.suites import aggregate
+
+    scores, short = measured.scores(), measured.short()
+    whole = {
+        name: {language: value for language, value in values.items() if language not in short.get(name, ())}
+        for name, values in scores.items()
+    }
+    return aggregate(scores, suite), aggregate(whole, suite)
+
+
+def _averages(name: str, measured: Measured) -> dict[str, Any]:
     """A suite's averages and what they rest on, for scripts."""
-    from isthmus.tasks.suites import aggregate, suites
+    from isthmus.tasks.suites import suites
 
     if name not in suites():  # `all` is no benchmark: it has no average
         return {}
-    found = aggregate(scores, suites()[name])
+    found, whole = _aggregates(suites()[name], measured)
     there, expected = found.coverage.pairs
+    short = {task: tags for task, tags in measured.short().items() if task in found.tasks}
+    missing = dict(found.coverage.missing)
     return {
         "tasks": dict(found.tasks),
-        "groups": {**found.groups, **found.own_groups},
-        "all_task": found.all_task,
+        "groups": {**whole.groups, **whole.own_groups},
+        "all_task": whole.all_task,
         "so_far": found.so_far,
         "so_far_without_retrieval": found.so_far_without_retrieval,
-        "coverage": {"there": there, "expected": expected, "missing": dict(found.coverage.missing)},
+        "coverage": {"there": there, "expected": expected, "in_part": short, "missing": missing},
     }
 
 
-def _suite_lines(name: str, scores: Scores) -> list[RenderableType]:
+def _suite_lines(name: str, measured: Measured) -> list[RenderableType]:
     """The averages of a suite, and how much of it they cover."""
-    from isthmus.tasks.suites import aggregate, suites
+    from isthmus.tasks.suites import suites
 
     if name not in suites():
         return []
     suite = suites()[name]
-    found = aggregate(scores, suite)
+    found, whole = _aggregates(suite, measured)
     there, expected = found.coverage.pairs
-    tasks = f"{len(found.coverage.complete)} of {len(suite.tasks)} tasks complete"
-    lines: list[RenderableType] = [Text(), Text(f"{suite.title}: {tasks}, {there} of {expected} task-languages")]
-    for group, value in {**found.groups, **found.own_groups}.items():
+    tasks = f"{len(whole.coverage.complete)} of {len(suite.tasks)} tasks complete"
+    short = there - whole.coverage.pairs[0]
+    in_part = f", {short} of them in part or on dev" if short else ""
+    lines: list[RenderableType] = [
+        Text(),
+        Text(f"{suite.title}: {tasks}, {there} of {expected} task-languages{in_part}"),
+    ]
+    for group, value in {**whole.groups, **whole.own_groups}.items():
         lines.append(Text(f"  {group.replace('_', ' ')}: {value:.2f}"))
-    if found.all_task is not None:
-        lines.append(Text(f"  all tasks: {found.all_task:.2f}", style="bold"))
+    if whole.all_task is not None:
+        lines.append(Text(f"  all tasks: {whole.all_task:.2f}", style="bold"))
     elif found.so_far is not None:
         lines.append(Text(f"  mean of the tasks measured: {found.so_far:.2f}, which is no {suite.title} score"))
         if found.so_far_without_retrieval is not None:

@@ -78,6 +78,39 @@ def test_a_suite_in_part_is_measured_as_far_as_it_goes(data: Path, isthmus: Prog
     assert "6 of" in said.out and "which is no XTREME score" in said.out and "Not measured" in said.out
 
 
+def test_languages_that_are_not_there_are_listed_beside_those_that_are(data: Path, isthmus: Program) -> None:
+    nli(data / "xnli" / "test-sw.tsv", labelled=False)
+    command = ("evaluate", "tiny", "--train", "--task", "xnli", *DATA, *QUICK)
+    left_out = isthmus(*command, "--languages", "de,sw,ur", "--json").json["left_out"]
+    assert left_out == {
+        "xnli/sw": "the labels of its test split are withheld, and there is no dev split",
+        "xnli/ur": "no files of it are there",
+    }
+    said = isthmus("evaluate", "tiny", "--train", "--suite", "xtreme", "--languages", "sw,ka,kk", *DATA, *QUICK)
+    assert "tatoeba (ka, kk)" in " ".join(said.out.split())
+
+
+def test_figures_of_a_part_of_the_test_set_are_in_no_average_of_a_benchmark(here: Path, isthmus: Program) -> None:
+    folder = here / "data" / "xcopa"
+    folder.mkdir(parents=True)
+    for language in ("et", "ht", "id", "it", "qu", "sw", "ta", "th", "tr", "vi", "zh"):
+        rows = [choice(row) for row in range(500)]
+        (folder / f"test-{language}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    (here / "data" / "train-en.jsonl").write_text("".join(f"{json.dumps(choice(row))}\n" for row in range(8)))
+    command = ("evaluate", "tiny", "--suite", "xtreme-r", "--train", "--train-on", "xcopa=copa", *DATA, *QUICK)
+    told = isthmus(*command, "--limit", "3", "--json").json
+    averages = told["suites"]["xtreme-r"]
+    assert averages["groups"] == {} and averages["so_far"] is not None
+    assert averages["coverage"]["there"] == len(averages["coverage"]["in_part"]["xcopa"]) == 11
+    assert told["tasks"]["xcopa"]["notes"] == ["trained on copa: 8 of 400 rows"]
+    assert "0 of 10 tasks complete, 11 of 203" in " ".join(isthmus(*command, "--limit", "3").out.split())
+
+
+def choice(row: int) -> dict[str, str | int]:
+    texts = {f"choice{number}": f"{SENTENCES[(row + number) % 10]} {row}" for number in (1, 2)}
+    return {"idx": row, "premise": SENTENCES[row % 10], "question": "cause", **texts, "label": row % 2}
+
+
 def test_a_model_as_it_is_is_measured_on_what_its_head_fits(data: Path, isthmus: Program) -> None:
     told = isthmus("evaluate", "tiny", "--suite", "xtreme", *DATA, *QUICK, "--json").json
     assert set(told["tasks"]) == {"tatoeba"}
@@ -133,3 +166,23 @@ def test_a_wrong_name_is_answered_with_the_right_one(data: Path, isthmus: Progra
     )
     assert refused(isthmus("evaluate", "tiny")).startswith("Nothing to measure: name a --task or a --suite.")
     assert "no folder nowhere" in refused(isthmus("evaluate", "tiny", "--task", "xnli", "--data", "nowhere"))
+    assert (
+        refused(isthmus("evaluate", "tiny", "--task", "tatoeba", "--data", "data", "--layers", "-1"))
+        == "--layers takes a hidden layer (0, 1, ...), last, xtreme, all, not '-1'."
+    )
+
+
+def test_a_sweep_chooses_a_layer_on_one_language_and_measures_the_others(data: Path, isthmus: Program) -> None:
+    for suffix in ("de", "en"):
+        text = "".join(f"{suffix} {SENTENCES[row % 10]} {row * row}\n" for row in range(ROWS))
+        (data / "tatoeba" / f"de-en.{suffix}").write_text(text, encoding="utf-8")
+    command = ("evaluate", "tiny", "--task", "tatoeba", *DATA, *QUICK, "--layers", "all")
+    assert "needs a dev_language" in refused(isthmus(*command))
+    assert "fr is not among the languages" in refused(isthmus(*command, "--dev-language", "fr"))
+    told = isthmus(*command, "--dev-language", "de", "--json").json["tasks"]["tatoeba"]
+    assert set(told["languages"]) == {"sw"}, "the dev language is not measured by its own choice"
+    layers = told["layers"]
+    assert layers["accuracy"]["de"][layers["layer"]] == max(layers["accuracy"]["de"])
+    assert told["languages"]["sw"] == layers["accuracy"]["sw"][layers["layer"]]
+    said = isthmus(*command, "--dev-language", "de")
+    assert "de (dev)" in said.out and "chosen" in said.out and "German" not in said.out

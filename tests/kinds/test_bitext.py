@@ -115,5 +115,5 @@ def test_a_sweep_chooses_on_the_dev_language_and_predicts_by_that_layer(tiny_mod
 
 
 def test_a_dev_language_that_is_not_measured(tiny_model: Path, tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"retrieval\.dev_language: sw is not among the languages that are measured"):
+    with pytest.raises(SpecError, match=r"dev_language: sw is not among the languages that sentences is measured in"):
         swept(tiny_model, Store.open(tmp_path / "store"), {"layer": "all", "dev_language": "sw"})

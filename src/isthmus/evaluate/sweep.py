@@ -11,7 +11,6 @@ from pathlib import Path
 import pyarrow as pa
 from torch import nn
 
-from isthmus.errors import SpecError
 from isthmus.kinds.bitext import Bitext
 from isthmus.kinds.core import Batcher, Feature, Prediction, Search
 from isthmus.spec import Retrieval
@@ -28,16 +27,7 @@ class Sweep(Bitext):
         self.accuracy: dict[str, list[float]] = {}
 
     def first(self, rows: Mapping[str, int]) -> dict[str, int]:
-        """The languages and their numbers of rows, the dev language first.
-
-        Raises:
-            SpecError: it is not among them.
-        """
-        if self.dev_language not in rows:
-            raise SpecError(
-                f"retrieval.dev_language: {self.dev_language} is not among the languages that are measured "
-                f"({', '.join(rows)}): add it to them, or choose on another."
-            )
+        """The languages and their numbers of rows, the dev language first; planning sees to it that it is there."""
         return {self.dev_language: rows[self.dev_language], **rows}
 
     def predict(
