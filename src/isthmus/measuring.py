@@ -7,19 +7,19 @@ each task's English data first. What cannot be measured is listed with its reaso
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from isthmus.choosing import Chooser, reasons
 from isthmus.collect import collect
 from isthmus.commands import Run, columns_of, failure, leave, pairs_of, study_of, walk_plan
 from isthmus.data.catalog import Catalog
-from isthmus.data.schema import SEARCHING, Kind
+from isthmus.data.schema import Kind
 from isthmus.disk import plainly
-from isthmus.errors import DataError, MissingPackage, SpecError, nearest
+from isthmus.errors import SpecError, nearest
 from isthmus.facts import bound, is_file, members_of, where_of
-from isthmus.languages import select
-from isthmus.measured import Measured
+from isthmus.measured import Measured, reasons_of
 from isthmus.model.layout import HEADS
 from isthmus.model.sources import find_model
 from isthmus.plan import Goal, Plan
@@ -27,7 +27,7 @@ from isthmus.progress import preparing
 from isthmus.spec import NONE, Study
 from isthmus.stage import Stage
 from isthmus.store import Store
-from isthmus.tasks.core import Split, Task
+from isthmus.tasks.core import Task
 from isthmus.views import output, planned_for, print_json, writing_to
 
 
@@ -59,30 +59,37 @@ def measure(request: Request, run: Run, goal: Goal) -> Measured:
     Raises:
         SpecError, DataError, ModelError: in one sentence, what keeps the request from being met.
     """
+    from isthmus.tasks import registry
+
     base = _study(request)
     store = Store.open(run.store)
     with plainly(store.root), preparing(run.quiet) as say:
         catalog = Catalog(store, say)
         labelled = goal != "predictions"
-        chooser = _Chooser(base, catalog, request.train, labelled)
+        chooser = Chooser(base, catalog, request.train, labelled)
         explicit = [_explicit(name, request.columns, base, labelled) for name in request.tasks]
+        for task in explicit:
+            known = registry.tasks().get(task.name, task)
+            chooser.note_absent(task, known.languages)
         of_suites = chooser.members(request.suites)
     head = None if request.train else _head(request.model, store, run)
     own = [task for task in explicit if head is None or _fits(task, head, request.model)]
     for task in of_suites:
         reason = "" if head is None else _misfit(task, head, request.model)
         if reason:
-            chooser.left_out[task.name] = reason
+            chooser.leave_out(task.name, reason)
         else:
             own.append(task)
     if not own:
-        raise SpecError(f"There is nothing to measure: {_reasons(chooser.left_out)}")
+        raise SpecError(f"There is nothing to measure: {reasons(chooser.left_out)}")
     measured = {task.name for task in own}
     for name in base.train_on:
         if name not in measured and name not in chooser.left_out:
             raise SpecError(f"--train-on names {name!r}, which is not measured: {nearest(name, measured)}")
     training = {name: tasks for name, tasks in base.train_on.items() if name in measured}
-    study = base.model_copy(update={"targets": tuple(task.name for task in own), "train_on": training})
+    languages = chooser.there(own)
+    targets = tuple(task.name for task in own)
+    study = base.model_copy(update={"targets": targets, "train_on": training, "languages": languages})
     if request.train and goal == "evaluation":
         goal = "scores"
     elif request.train and goal == "predictions":
@@ -106,91 +113,6 @@ def _study(request: Request) -> Study:
     before = [list(request.intermediates)] if request.intermediates else [NONE]
     fields = {"name": "evaluate", "models": [request.model], "intermediates": before, **request.fields}
     return study_of({**fields, "targets": [*request.tasks, *request.suites]}, request.changes)
-
-
-class _Chooser:
-    """Which tasks of suites can be measured, in which languages; ``left_out`` says why the others cannot."""
-
-    def __init__(self, study: Study, catalog: Catalog, train: bool, labelled: bool) -> None:
-        self.study, self.catalog, self.train = study, catalog, train
-        self.where = where_of(study, labelled)
-        self.left_out: dict[str, str] = {}
-
-    def members(self, suites: Sequence[str]) -> list[Task]:
-        """The tasks of the suites, in the languages that the study asks for and that can be had."""
-        from isthmus.tasks import registry
-
-        found: dict[str, Task] = {}
-        for suite in suites:
-            for name, languages in (members_of(suite) or {}).items():
-                task = bound(registry.task(name), self.where)
-                there = tuple(language for language in languages if language in task.languages)
-                chosen = self._chosen(replace(task, languages=there))
-                if name in found and chosen is not None:
-                    both = (*found[name].languages, *chosen.languages)
-                    chosen = replace(chosen, languages=tuple(dict.fromkeys(both)))
-                if chosen is not None:
-                    found[name] = chosen
-        return list(found.values())
-
-    def _chosen(self, task: Task) -> Task | None:
-        """The task in the languages that it can be measured in, or None, with the reason in ``left_out``."""
-        languages = [
-            language
-            for language in task.languages
-            if any(language in _selected(selector, task) for selector in self.study.languages)
-        ]
-        if not task.languages:
-            self.left_out[task.name] = "no files of it are there"
-        elif not languages:
-            self.left_out[task.name] = f"it has none of the languages {', '.join(self.study.languages)}"
-        elif self.train and (reason := self._untrainable(task)):
-            self.left_out[task.name] = reason
-        else:
-            languages = [language for language in languages if self._there(task, language)]
-            if languages:
-                return replace(task, languages=tuple(languages))
-        return None
-
-    def _there(self, task: Task, language: str) -> bool:
-        """Whether the rows of a language can be had. Without ``partial`` planning will say what is wrong with them."""
-        if not self.where.partial:
-            return True
-        splits: tuple[Split, ...] = ("test",)
-        if task.kind in SEARCHING:
-            splits = ("test",) if task.pool else ("test", "candidates", "dev", "dev_candidates")
-        try:
-            for split in splits:
-                self.catalog.facts(task, split, language)
-        except (DataError, MissingPackage) as error:
-            self.left_out[f"{task.name}/{language}"] = str(error)
-            return False
-        return True
-
-    def _untrainable(self, task: Task) -> str:
-        """Why a model cannot be trained for the task; empty where it can, or where planning is to say it."""
-        from isthmus.tasks import registry
-
-        if HEADS[task.kind] and not self.study.train_on.get(task.name, task.training):
-            return "nothing is trained for it: name rows with --train-on"
-        if not self.where.partial:
-            return ""
-        try:
-            for name in self.study.train_on.get(task.name, task.training):
-                if name not in registry.tasks() and is_file(name):
-                    continue  # planning reads it
-                trained = bound(registry.task(name), self.where)
-                self.catalog.facts(trained, "train", trained.train_language or "en")
-        except (DataError, MissingPackage) as error:
-            return str(error)
-        return ""
-
-
-def _selected(selector: str, task: Task) -> list[str]:
-    try:
-        return select(selector, task.languages)
-    except SpecError:  # another task may have it
-        return []
 
 
 def _explicit(named: str, columns: Sequence[str], study: Study, labelled: bool) -> Task:
@@ -258,12 +180,6 @@ def _misfit(task: Task, head: Head, model: str) -> str:
     return ""
 
 
-def _reasons(left_out: Mapping[str, str]) -> str:
-    shown = [f"{name}: {reason}" for name, reason in list(left_out.items())[:3]]
-    more = f"; and {len(left_out) - 3} more" if len(left_out) > 3 else ""
-    return "; ".join(shown) + more + "."
-
-
 def fields_of(
     languages: str,
     data: Sequence[str],
@@ -284,9 +200,15 @@ def fields_of(
     return {**fields, "retrieval": dict(retrieval), "train_on": training}
 
 
+#: Layers that have names.
+_LAYERS = ("last", "xtreme", "all")
+
+
 def retrieval_fields(layers: str | None, dev_language: str | None, pooling: str | None) -> dict[str, Any]:
     """The options on retrieval as fields of `isthmus.spec.Retrieval`."""
     layer = int(layers) if layers is not None and layers.isdecimal() else layers
+    if isinstance(layer, str) and layer not in _LAYERS:
+        raise SpecError(f"--layers takes a hidden layer (0, 1, ...), {', '.join(_LAYERS)}, not {layers!r}.")
     given = {"layer": layer, "dev_language": dev_language, "pooling": pooling}
     return {name: value for name, value in given.items() if value is not None}
 
@@ -330,7 +252,7 @@ def submit(request: Request, folder: Path, run: Run) -> None:
         left_out = measured.left_out
         print_json({"folder": str(folder), "files": [str(path) for path in files], "left_out": left_out})
         return
-    for name, reason in measured.left_out.items():
-        print(f"left out: {name}: {reason}", file=sys.stderr)
+    for line in reasons_of(measured.left_out):
+        print(f"left out: {line}", file=sys.stderr)
     tasks = len(measured.plan.chains)
     output().print(f"{len(files)} files of {tasks} task{'s' if tasks != 1 else ''}: {folder}")

@@ -97,6 +97,11 @@ def test_treebanks_are_tasks_by_their_names() -> None:
     assert task("ud-Kurmanji-MG").languages == ("ku",)
     with pytest.raises(SpecError, match="no language is called Dothraki"):
         task("ud-Dothraki-XYZ")
+    assert task("ud-Old_Church_Slavonic-PROIEL").languages == ("cu",)
+    written = {
+        name: task(f"ud-{name}").languages[0] for name in ("Norwegian-Nynorsk", "Norwegian-Bokmaal", "Chinese-PUD")
+    }
+    assert written == {"Norwegian-Nynorsk": "nn", "Norwegian-Bokmaal": "nb", "Chinese-PUD": "zh-Hant"}
     with pytest.raises(SpecError, match="is no treebank: name one as in ud-Faroese-OFT"):
         task("ud-nothing")
     assert "ud-Faroese-OFT" not in tasks()

@@ -15,9 +15,14 @@ _NAME = re.compile(r"ud-([A-Za-z_]+)-([A-Za-z0-9]+)")
 #: What Universal Dependencies calls languages that go by another name here, and their codes there.
 _CALLED = {
     "Kurmanji": "ku=kmr", "Norwegian": "nb=no", "Uyghur": "ug", "Chinese": "zh", "Komi_Zyrian": "kv=kpv",
-    "North_Sami": "se=sme", "Buryat": "bua=bxr", "Naija": "pcm", "Swedish_Sign_Language": "swl", "Bambara": "bm",
+    "North_Sami": "se=sme", "Buryat": "bua=bxr", "Naija": "pcm", "Old_Church_Slavonic": "cu", "Bambara": "bm",
     "Upper_Sorbian": "hsb", "Albanian": "sq", "Scottish_Gaelic": "gd", "Swiss_German": "gsw", "Erzya": "myv",
     "Western_Armenian": "hyw", "Haitian_Creole": "ht", "Low_Saxon": "nds", "Sanskrit": "sa", "Persian": "fa",
+}  # fmt: skip
+#: Treebanks that are not in the standard or the script that the name of their language stands for.
+_WRITTEN = {
+    "Norwegian-Nynorsk": "nn=no", "Norwegian-NynorskLIA": "nn=no",
+    "Chinese-GSD": "zh-Hant=zh", "Chinese-HK": "zh-Hant=zh", "Chinese-PUD": "zh-Hant=zh",
 }  # fmt: skip
 
 
@@ -32,7 +37,11 @@ def treebank(name: str) -> Task:
     if match is None:
         raise SpecError(f"{name!r} is no treebank: name one as in ud-Faroese-OFT.")
     language, corpus = match.groups()
-    code = _CALLED.get(language) or _languages().get(language.replace("_", " ").casefold())
+    code = (
+        _WRITTEN.get(f"{language}-{corpus}")
+        or _CALLED.get(language)
+        or _languages().get(language.replace("_", " ").casefold())
+    )
     if code is None:
         names = {*_CALLED, *(known.title().replace(" ", "_") for known in _languages())}
         raise SpecError(f"{name}: no language is called {language}: {nearest(language, names)}")
