@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 
 from isthmus.data.catalog import Catalog
 from isthmus.data.schema import SEARCHING
@@ -12,6 +13,7 @@ from isthmus.languages import select
 from isthmus.measured import reasons_of
 from isthmus.model.layout import HEADS
 from isthmus.spec import Study
+from isthmus.tasks import registry
 from isthmus.tasks.core import Split, Task
 
 
@@ -23,6 +25,7 @@ class Chooser:
         self.where = where_of(study, labelled)
         self.left_out: dict[str, str] = {}
         self.published: dict[str, None] = {}
+        self._task = cache(lambda name: bound(registry.task(name), self.where))
 
     def there(self, tasks: Sequence[Task]) -> tuple[str, ...]:
         """The languages that are asked for, as a study has them: of those that are there, where a part will do.
@@ -40,12 +43,10 @@ class Chooser:
 
     def members(self, suites: Sequence[str]) -> list[Task]:
         """The tasks of the suites, in the languages that the study asks for and that can be had."""
-        from isthmus.tasks import registry
-
         found: dict[str, Task] = {}
         for suite in suites:
             for name, languages in (members_of(suite) or {}).items():
-                task = bound(registry.task(name), self.where)
+                task = self._task(name)
                 there = tuple(language for language in languages if language in task.languages)
                 self.note_absent(task, languages)
                 chosen = self._chosen(replace(task, languages=there))
@@ -72,8 +73,6 @@ class Chooser:
 
     def _chosen(self, task: Task) -> Task | None:
         """The task in the languages that it can be measured in, or None, with the reason in ``left_out``."""
-        from isthmus.tasks import registry
-
         languages = [
             language
             for language in task.languages
@@ -109,8 +108,6 @@ class Chooser:
 
     def _untrainable(self, task: Task) -> str:
         """Why a model cannot be trained for the task; empty where it can, or where planning is to say it."""
-        from isthmus.tasks import registry
-
         if HEADS[task.kind] and not self.study.train_on.get(task.name, task.training):
             return "nothing is trained for it: name rows with --train-on"
         if not self.where.partial:
@@ -119,7 +116,7 @@ class Chooser:
             for name in self.study.train_on.get(task.name, task.training):
                 if name not in registry.tasks() and is_file(name):
                     continue  # planning reads it
-                trained = bound(registry.task(name), self.where)
+                trained = self._task(name)
                 self.catalog.facts(trained, "train", trained.train_language or "en")
         except (DataError, MissingPackage) as error:
             return str(error)

@@ -1,6 +1,5 @@
 """What `isthmus evaluate` shows: scores by task and language, the averages of suites, and what was left out."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,8 +17,6 @@ from isthmus.store import Store
 from isthmus.tasks.suites import Averages, Suite
 
 Scores = Mapping[str, Mapping[str, float]]
-#: Notes on rows that are not all those of the published test set.
-_SHORT = re.compile(r"^[\d,]+ of [\d,]+ rows$|: this is the dev split$")
 
 
 @dataclass
@@ -85,7 +82,7 @@ class Measured:
             name: tuple(
                 language
                 for language, facts in measured.items()
-                if (limit is not None and facts.rows > limit) or any(map(_SHORT.search, facts.notes))
+                if facts.in_part or (limit is not None and facts.rows > limit)
             )
             for name, measured in self._rows().items()
         }

@@ -233,9 +233,13 @@ def evaluate(request: Request, run: Run) -> None:
 def submit(request: Request, folder: Path, run: Run) -> None:
     """``isthmus submission``."""
     from isthmus.evaluate.submission import write_predictions
+    from isthmus.tasks import registry
 
     if folder.exists() and not folder.is_dir():
         raise SpecError(f"--output {folder} is a file: name a folder.")
+    for name in request.tasks:
+        if name not in registry.tasks() and is_file(name):
+            raise SpecError(f"--task {name} is a file of your own: a submission is for tasks that others score.")
     measured = measure(request, run, "predictions")
     if problem := failure(measured.walk):
         raise problem

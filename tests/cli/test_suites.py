@@ -131,6 +131,8 @@ def test_a_submission_needs_no_labels_and_scores_what_evaluate_says(data: Path, 
         labels = here / f"labels/xnli/test-{language}.tsv"
         labels.parent.mkdir(parents=True, exist_ok=True)
         labels.write_text("".join(f"{label(row)}\n" for row in range(ROWS)))
+    said = isthmus("submission", "nli", "--task", "data/xnli/test-de.tsv", *QUICK, "--output", "handed-in")
+    assert "a file of your own" in refused(said)
     score = ("score", "--predictions", "handed-in", "--labels", "labels", "--suite", "xtreme", "--partial")
     scored = isthmus(*score, "--output", "scores.json")
     assert scored.code == 0, scored.err

@@ -7,12 +7,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers.processors import TemplateProcessing
 
 from isthmus.data.schema import Kind, to_table
 from isthmus.errors import DataError
 from isthmus.kinds import method
 from isthmus.kinds.bitext import embed, embed_all
-from isthmus.kinds.core import Batcher, Limits, Search
+from isthmus.kinds.core import Batcher, Limits, Search, inputs_of
 from isthmus.kinds.tagging import _windows
 from isthmus.model.folder import load_model, load_tokenizer
 from isthmus.spec import Retrieval
@@ -82,6 +83,20 @@ def test_a_pair_is_one_input_and_a_label_outside_the_set_is_named(tokenizer: Any
     assert feature.texts[0].count(2) == 3, "<s> A </s> </s> B </s>"
     with pytest.raises(DataError, match="row 1: the label 'maybe' is not one of yes, no"):
         method(Kind.PAIR).encode(table, tokenizer, ["yes", "no"], Limits(32))
+
+
+def test_the_second_text_of_a_pair_is_numbered_where_the_tokenizer_numbers_texts(tiny_model: Path) -> None:
+    numbering = load_tokenizer(tiny_model)
+    numbering.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
+    numbering.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> $B:1 </s>:1", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    columns = {"id": ["a"], "text": ["the lamp"], "text_pair": ["the hall"], "label": ["yes"]}
+    features = method(Kind.PAIR).encode(to_table(Kind.PAIR, columns, "test"), numbering, None, Limits(32))
+    inputs = inputs_of(features, 1, torch.device("cpu"))
+    ids, numbers = inputs["input_ids"][0].tolist(), inputs["token_type_ids"][0].tolist()
+    boundary = ids.index(2) + 1
+    assert numbers == [0] * boundary + [1] * (len(ids) - boundary) and 1 in numbers
 
 
 words = st.lists(st.lists(st.integers(5, 50), min_size=1, max_size=6), max_size=40)

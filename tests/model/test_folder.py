@@ -13,11 +13,13 @@ import transformers
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from isthmus.data.schema import Kind
 from isthmus.errors import ModelError
 from isthmus.execute import execute
+from isthmus.kinds import method
 from isthmus.model.card import write_card
-from isthmus.model.folder import load_model, load_tokenizer, save_model
-from isthmus.model.layout import EMBEDDING_SHARD, INDEX, OTHER_SHARD
+from isthmus.model.folder import DUAL_ENCODER, load_model, load_tokenizer, save_model
+from isthmus.model.layout import EMBEDDING_SHARD, HEADS, INDEX, OTHER_SHARD
 from isthmus.model.sources import find_model
 from isthmus.stage import Settings, Stage
 from isthmus.store import Store
@@ -326,3 +328,9 @@ def test_a_folder_is_copied_so_that_writing_into_it_later_changes_nothing(tiny_m
     assert find_model(str(store.stage_folder(stage.key) / "model")).identity == found.identity
     with pytest.raises(ModelError, match="has changed since the study was planned"):
         execute(Store.open(tmp_path / "another"), stage, Settings())
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_the_heads_that_are_looked_for_before_a_run_are_those_that_the_kinds_load(kind: Kind) -> None:
+    loaded = method(kind).auto_class
+    assert HEADS[kind] == ("" if loaded in ("AutoModel", DUAL_ENCODER) else loaded.removeprefix("AutoModel"))

@@ -26,6 +26,8 @@ class SplitFacts:
     characters: int
     #: what was seen, mended or left out when the rows were read, in words
     notes: tuple[str, ...] = ()
+    #: are they fewer than published, or those of the dev split in place of the test split?
+    in_part: bool = False
 
 
 def read_rows(path: Path) -> pa.Table:
@@ -43,7 +45,7 @@ class Catalog:
     def __init__(self, store: Store, notify: Callable[[str], None] = lambda _: None) -> None:
         self._store = store
         self._notify = notify
-        self._indexes: dict[str, dict[str, SplitFacts]] = {}
+        self._indexes: dict[str, tuple[Path, dict[str, SplitFacts]]] = {}
 
     def facts(self, task: Task, split: Split, language: str) -> SplitFacts:
         """The facts of one split, loading its rows into the store if they are not there yet.
@@ -53,10 +55,10 @@ class Catalog:
             MissingPackage: the package that holds them is not installed.
         """
         name = f"{split}/{language}"
-        index = self._index(task)
+        path, index = self._index(task)
         known = index.get(name)
         if known is None or not self._store.data_file(known.fingerprint).exists():
-            known = self._load(task, split, language)
+            known = self._load(task, split, language, path)
             index[name] = known
         return known
 
@@ -67,21 +69,24 @@ class Catalog:
             source["labelled"] = "no"
         return self._store.root / "data" / "index" / f"{hashlib.sha256(canonical(source)).hexdigest()[:20]}.json"
 
-    def _index(self, task: Task) -> dict[str, SplitFacts]:
+    def _index(self, task: Task) -> tuple[Path, dict[str, SplitFacts]]:
+        """What is known of a task's splits, and the file that has it: its name is reckoned once, from all sources."""
         if task.name not in self._indexes:
-            self._indexes[task.name] = _read_index(self._index_path(task))
+            path = self._index_path(task)
+            self._indexes[task.name] = path, _read_index(path)
         return self._indexes[task.name]
 
-    def _load(self, task: Task, split: Split, language: str) -> SplitFacts:
+    def _load(self, task: Task, split: Split, language: str, index_path: Path) -> SplitFacts:
         where = f"task {task.name}, {split} split, language {language}"
         self._notify(f"loading {task.name} {split}/{language}")
         table = task.source.load(split, language)
         notes = (*provenance(table).notes, *check_rows(task, split, language, table))
         check_table(task.kind, table, where, task.labelled)
-        facts = SplitFacts(fingerprint(table), len(table), _characters(table), notes)
+        part = in_part(task, split, language, table)
+        facts = SplitFacts(fingerprint(table), len(table), _characters(table), notes, part)
         for note in notes:
             self._notify(f"{task.name} {split}/{language}: {note}")
-        path, index_path = self._store.data_file(facts.fingerprint), self._index_path(task)
+        path = self._store.data_file(facts.fingerprint)
         with plainly(self._store.root), lock(index_path.with_suffix(".lock")):
             if not path.exists():
                 with replacing(path) as temporary, pa.ipc.new_file(str(temporary), table.schema) as writer:
@@ -101,8 +106,7 @@ def check_rows(task: Task, split: Split, language: str, table: pa.Table) -> tupl
     if len(table) == 0:
         raise DataError(f"{where}: there are no rows.")
     told = provenance(table)
-    of = told.split or split
-    expected = task.expected_rows.get(f"{of}/{language}", task.expected_rows.get(of))
+    expected = expected_rows(task, told.split or split, language)
     fewer = task.partial and expected is not None and told.rows < expected
     if expected is not None and told.rows != expected and not fewer:
         raise DataError(
@@ -117,6 +121,18 @@ def check_rows(task: Task, split: Split, language: str, table: pa.Table) -> tupl
         labels = ", ".join(task.labels[:8]) + (", ..." if len(task.labels) > 8 else "")
         raise DataError(f"{where}: the label {unknown[0]!r} is not one of the task's: {labels}.")
     return tuple(notes)
+
+
+def in_part(task: Task, split: Split, language: str, table: pa.Table) -> bool:
+    """Are the rows fewer than published, or those of another split than the one asked for?"""
+    told = provenance(table)
+    of = told.split or split
+    return of != split or told.rows < (expected_rows(task, of, language) or 0)
+
+
+def expected_rows(task: Task, split: str, language: str) -> int | None:
+    """How many rows the task's metadata says there are; None where it does not say."""
+    return task.expected_rows.get(f"{split}/{language}", task.expected_rows.get(split))
 
 
 def _unknown_labels(task: Task, table: pa.Table) -> list[str]:

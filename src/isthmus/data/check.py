@@ -1,16 +1,12 @@
 """What of the published data sets is in a folder: what is there, missing, without labels, or cut."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from rich.table import Table
-from rich.text import Text
-
-from isthmus.data.catalog import check_rows
+from isthmus.data.catalog import check_rows, expected_rows, in_part
 from isthmus.data.provenance import provenance
 from isthmus.data.schema import SEARCHING
 from isthmus.data.sources.published import Dataset
@@ -29,7 +25,7 @@ class State(StrEnum):
     FAULTY = "faulty"
 
 
-_GOOD = (State.COMPLETE, State.UNCOUNTED)
+GOOD = (State.COMPLETE, State.UNCOUNTED)
 
 
 class Entry(NamedTuple):
@@ -60,7 +56,7 @@ class Report(NamedTuple):
         """Is all there that is needed to train on and to measure on? Only mining has something to choose on dev."""
         mining = {entry.task for entry in self.entries if entry.split == "dev_candidates"}
         needed = [entry for entry in self.entries if entry.split != "dev" or entry.task in mining]
-        return not self.absent and all(entry.state in _GOOD for entry in needed)
+        return not self.absent and all(entry.state in GOOD for entry in needed)
 
 
 def check(
@@ -105,7 +101,7 @@ def _wanted(task: Task, source: Dataset) -> Iterable[tuple[Split, str]]:
 
 
 def _entry(task: Task, source: Dataset, split: Split, tag: str) -> Entry:
-    expected = task.expected_rows.get(f"{split}/{tag}", task.expected_rows.get(split))
+    expected = expected_rows(task, split, tag)
 
     def entry(state: State, rows: int, *notes: str) -> Entry:
         return Entry(task.name, split, tag, state, rows, expected, notes)
@@ -117,61 +113,9 @@ def _entry(task: Task, source: Dataset, split: Split, tag: str) -> Entry:
             return entry(State.UNLABELLED, 0)
         table = source.load(split, tag)
         told = provenance(table)
-        fewer = check_rows(replace(task, partial=True), split, tag, table)
+        check_rows(replace(task, partial=True), split, tag, table)
     except (IsthmusError, OSError, ValueError, RecursionError) as error:
         return entry(State.FAULTY, 0, " ".join(str(error).split()))
-    if fewer:
+    if in_part(task, split, tag, table):
         return entry(State.FEWER, told.rows, *told.notes)
     return entry(State.UNCOUNTED if expected is None else State.COMPLETE, told.rows, *told.notes)
-
-
-def to_json(report: Report) -> dict[str, Any]:
-    """The report for scripts."""
-    entries = [{**entry._asdict(), "state": str(entry.state), "notes": list(entry.notes)} for entry in report.entries]
-    return {"complete": report.complete, "absent": list(report.absent), "entries": entries}
-
-
-def render(report: Report, every: bool) -> Table:
-    """A line a task; or, with ``every``, a line for each split and language."""
-    table = Table(box=None, pad_edge=False)
-    if every:
-        for name in ("task", "split", "language", "state", "rows", "expected", "notes"):
-            table.add_column(name, justify="right" if name in ("rows", "expected") else "left", no_wrap=name != "notes")
-        for entry in report.entries:
-            expected = "" if entry.expected is None else f"{entry.expected:,}"
-            place = (entry.task, entry.split, entry.language, str(entry.state))
-            table.add_row(*map(Text, (*place, f"{entry.rows:,}", expected, "; ".join(entry.notes))))
-        return table
-    for name in ("task", "train", "dev", "test", "rows", "remarks"):
-        table.add_column(name, justify="right" if name == "rows" else "left", no_wrap=name != "remarks")
-    for task in dict.fromkeys(entry.task for entry in report.entries):
-        own = [entry for entry in report.entries if entry.task == task]
-        shown = [_summary([entry for entry in own if entry.split == split]) for split in ("train", "dev", "test")]
-        table.add_row(*map(Text, (task, *shown, f"{sum(entry.rows for entry in own):,}", _remarks(own))))
-    return table
-
-
-def _summary(entries: Sequence[Entry]) -> str:
-    """What there is of a split: one word, or how many languages of how many."""
-    if len(entries) == 1:
-        return str(entries[0].state)
-    if not entries:
-        return ""
-    good = sum(entry.state in _GOOD for entry in entries)
-    return f"{good} of {len(entries)}"
-
-
-def _remarks(entries: Sequence[Entry]) -> str:
-    """What is not good, and how often something was noted."""
-    bad: dict[State, list[Entry]] = {}
-    for entry in entries:
-        if entry.state not in (*_GOOD, State.MISSING) and len(entries) > 1:
-            bad.setdefault(entry.state, []).append(entry)
-    parts = [f"{state}: {_places(found)}" for state, found in bad.items()]
-    noted = Counter(entry.state in _GOOD and bool(entry.notes) for entry in entries)[True]
-    return "; ".join([*parts, *([f"{noted} with notes"] if noted else [])])
-
-
-def _places(entries: Sequence[Entry]) -> str:
-    names = [f"{entry.split}/{entry.language}" for entry in entries]
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

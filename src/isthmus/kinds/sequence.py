@@ -26,12 +26,17 @@ class Classification:
     ) -> list[Feature]:
         """One feature a row; of two texts, the longer is cut first."""
         texts = [table.column(name).to_pylist() for name in self.columns]
-        ids = tokenizer(*texts, truncation=True, max_length=limits.max_length, return_attention_mask=False)["input_ids"]
+        encoded = tokenizer(*texts, truncation=True, max_length=limits.max_length, return_attention_mask=False)
+        ids = encoded["input_ids"]
+        numbers = encoded.get("token_type_ids") or [[] for _ in ids]  # of the texts, where the tokenizer numbers them
+        second = [(row.index(1),) if 1 in row else () for row in numbers]
         index = {label: number for number, label in enumerate(labels or ())}
         targets = None
         if labels is not None:
             targets = [label_index(label, index, row) for row, label in enumerate(self.golds(table))]
-        return [Feature(row, (text,), targets[row] if targets else None) for row, text in enumerate(ids)]
+        return [
+            Feature(row, (text,), targets[row] if targets else None, second=second[row]) for row, text in enumerate(ids)
+        ]
 
     def weight(self, features: Sequence[Feature]) -> float:
         """The number of examples."""
