@@ -1,4 +1,4 @@
-"""Write the table of tasks in docs/tasks.md from the registry, which is the only place that knows them.
+"""Write the tables of tasks and of mixtures in docs/tasks.md from the registry, the only place that knows them.
 
 python scripts/task_table.py            # rewrite what stands between the two markers
 python scripts/task_table.py --check    # change nothing; exit 1 if the page is out of date
@@ -12,6 +12,7 @@ from pathlib import Path
 from isthmus.data.sources.published import Dataset
 from isthmus.languages import language
 from isthmus.tasks.core import Task
+from isthmus.tasks.mixtures import MIXTURES, description
 from isthmus.tasks.registry import tasks
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "tasks.md"
@@ -122,13 +123,20 @@ def section(task: Task) -> Iterator[str]:
     yield f"- Source: {task.citation}, <{task.homepage}>.\n"
 
 
+def mixtures() -> str:
+    """A line for each mixture that comes with the library."""
+    head = ("mixture", "tasks", "what it is")
+    names = {name: ", ".join(f"`{member}`" for member in mixture.tasks) for name, mixture in MIXTURES.items()}
+    return table(head, [(f"`{name}`", members, description(name)) for name, members in names.items()])
+
+
 def main() -> int:
     """The exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if the page is out of date")
     every = list(tasks().values())
     body = "\n".join([overview(every), "", *(line for task in every for line in section(task))])
-    return update(PAGE, {NAME: body}, parser.parse_args().check)
+    return update(PAGE, {NAME: body, "mixtures": mixtures()}, parser.parse_args().check)
 
 
 if __name__ == "__main__":

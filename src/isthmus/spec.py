@@ -11,12 +11,18 @@ from isthmus.errors import SpecError
 NONE = "none"
 #: Between the names of tasks trained one after another.
 THEN = ">"
+#: Between the names of tasks trained together.
+AND = "+"
 
 
 class Strict(BaseModel):
     """Frozen, and closed to fields it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str | int) else value
 
 
 class Recipe(Strict):
@@ -26,20 +32,51 @@ class Recipe(Strict):
     ``epochs``, which the paper sets by task.
     """
 
+    preset: Literal["paper", "fast"] | None = Field(
+        None, description="start from the paper's hyperparameters for role and task, or from quick ones"
+    )
     epochs: float = Field(3, gt=0, le=1000, description="passes over the training rows")
+    steps: int | None = Field(None, ge=1, description="optimiser steps, in place of epochs")
     learning_rate: float = Field(1e-5, gt=0, lt=1, description="peak learning rate of AdamW")
     batch_size: int = Field(32, ge=1, description="examples an optimiser step sees, however they are split up")
     max_length: int = Field(128, ge=8, description="tokens, special ones included; longer inputs are cut or windowed")
     warmup_ratio: float = Field(0.1, ge=0, le=1, description="share of the steps that the rate rises over")
     weight_decay: float = Field(0.01, ge=0, description="AdamW's; biases, norms and word embeddings are exempt")
+    decay_embeddings: bool = Field(False, description="let the word embeddings that are trained on decay, too")
+    layer_decay: float = Field(
+        1.0, gt=0, le=1, description="each layer learns at this share of the rate of the one above it"
+    )
     max_grad_norm: float = Field(1.0, gt=0, description="the whole gradient is clipped to this norm")
-    precision: Literal["fp32", "bf16"] = Field("fp32", description="arithmetic of the forward and backward pass")
+    precision: Literal["fp32", "bf16", "fp16"] = Field(
+        "fp32", description="arithmetic of the forward and backward pass; fp16 needs a GPU"
+    )
+    head: Literal["fresh", "keep"] = Field(
+        "fresh", description="`keep`: go on with the head of the stage before, which must have the same kind and labels"
+    )
+    evaluate_every: int | None = Field(None, ge=1, description="steps between two evaluations on dev rows")
+    dev_examples: int = Field(
+        500, ge=1, description="dev rows of each language; held out of train where there is no dev"
+    )
+    dev_languages: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = Field(
+        (), description="of the dev rows; the training language if not given: others are no longer zero-shot"
+    )
+    patience: int | None = Field(None, ge=1, description="stop after so many evaluations without a better one")
+    checkpoint: Literal["last", "best"] = Field("last", description="the model that is kept: the last, or best on dev")
     freeze_embeddings: bool = Field(False, description="leave the word embeddings as they are")
     freeze_layers: int = Field(0, ge=0, description="leave this many of the lowest layers as they are")
     train_examples: int | None = Field(None, ge=1, description="use only this many training rows (nested subsets)")
     temperature: float = Field(0.05, gt=0, description="of the contrastive loss (bitext)")
     stride: int = Field(128, ge=1, description="tokens from one window of a long context to the next (span)")
     no_answer: bool = Field(False, description="may a question have no answer? (span)")
+    whole_words: bool = Field(False, description="mask all pieces of a word or none (text)")
+
+    @model_validator(mode="after")
+    def _evaluates(self) -> "Recipe":
+        if self.evaluate_every is None:
+            for name, value in (("patience", self.patience), ("checkpoint", self.checkpoint == "best")):
+                if value:
+                    raise ValueError(f"{name} needs evaluate_every: without evaluations there is nothing to compare")
+        return self
 
 
 class Retrieval(Strict):
@@ -110,10 +147,6 @@ _RETRIEVAL: Mapping[str, tuple[Mapping[str, str], Mapping[str, tuple[object, ...
 }
 
 
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str | int) else value
-
-
 def _intermediate_name(value: object) -> object:
     """``[a, b]`` is "a, then b"."""
     if isinstance(value, list | tuple) and value and all(isinstance(name, str) for name in value):
@@ -142,7 +175,83 @@ class Files(Strict):
     quoting: Literal["auto", "csv", "none"] = Field("auto", description="how quotation marks in CSV and TSV are read")
 
 
+class MaskedText(Strict):
+    """Masked language modelling that is interleaved with the tasks of a mixture."""
+
+    share: float = Field(0.2, gt=0, lt=1, description="of the optimiser steps")
+    text: Mapping[str, File] = Field(default_factory=dict, description="files of text, a line each, by language")
+    tasks: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = Field(
+        (), description="tasks whose texts are read, whatever their kind"
+    )
+    split: Literal["train", "dev", "test"] = Field(
+        "train", description="of these tasks; where a language has no such split it is left out"
+    )
+    languages: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = Field(
+        ("all",), description="of the texts: `all`, tags, or a selector"
+    )
+    temperature: float = Field(
+        3.3, gt=0, description="a language with n rows is drawn in proportion to n to the power of 1 / temperature"
+    )
+
+    @model_validator(mode="after")
+    def _has_text(self) -> "MaskedText":
+        if not self.text and not self.tasks:
+            raise ValueError("mlm needs text: files by language, or tasks whose texts are read, or both")
+        return self
+
+
+class Mixture(Strict):
+    """Several tasks trained together; each optimiser step is of one of them, in an order that the seed fixes."""
+
+    tasks: Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(min_length=1)] = Field(
+        description="tasks, or translations, of any kinds"
+    )
+    sampling: Literal["proportional", "uniform", "temperature"] = Field(
+        "proportional", description="how often each has its turn: by its rows, equally often, or in between"
+    )
+    temperature: float = Field(2.0, gt=0, description="n rows count as n to the power of 1 / temperature")
+    cap: int | None = Field(None, ge=1, description="a task with more rows counts as if it had so many")
+    heads: Literal["separate", "shared"] = Field(
+        "separate", description="`shared`: one head for all tasks, which must have the same kind and labels"
+    )
+    mlm: MaskedText | None = Field(None, description="masked language modelling in between")
+
+
+class Translation(Strict):
+    """A task whose training rows are translated, by a model or by the user."""
+
+    task: str = Field(description="the task whose training rows are translated")
+    into: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = Field((), description="languages to translate into")
+    translator: str | None = Field(None, description="a seq2seq model: a folder, or a hub id, optionally @revision")
+    files: Mapping[str, File] = Field(default_factory=dict, description="translations that are there, by language")
+    keep_source: bool = Field(True, description="train on the rows that were translated, too")
+    beams: int = Field(1, ge=1, description="of the translator's search")
+    max_length: int = Field(256, ge=8, description="tokens of a text for the translator; longer ones are split")
+    projection: Literal["auto", "markers", "alignment"] = Field(
+        "auto", description="how spans and tags find their place: `auto` aligns where markers were lost"
+    )
+    encoder: str = Field("embedded", description="the model whose states align words, for projection")
+    min_quality: float = Field(0.5, ge=0, le=1, description="a row whose projection scores less is dropped")
+
+    @model_validator(mode="after")
+    def _comes_from_somewhere(self) -> "Translation":
+        if bool(self.translator) != bool(self.into):
+            raise ValueError("translator and into belong together: a model, and the languages it translates into")
+        if not self.translator and not self.files:
+            raise ValueError("a translation needs a translator and the languages to translate into, or files")
+        if twice := set(self.into) & set(self.files):
+            raise ValueError(f"{min(twice)} is both translated and read from a file: leave one of them out")
+        return self
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(min_length=1)]
+
+
+def _preset(value: object) -> object:
+    """``paper`` is ``{preset: paper}``."""
+    return {"preset": value} if isinstance(value, str) else value
+
+
 Intermediate = Annotated[str, BeforeValidator(_intermediate_name)]
 Overrides = Mapping[str, Any]
 
@@ -153,7 +262,9 @@ class Study(Strict):
     name: str = Field("study", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="names its folder and report")
     models: Names = Field(("embedded",), description="`embedded`, a folder, or a hub id, optionally @revision")
     intermediates: Annotated[tuple[Intermediate, ...], BeforeValidator(_as_list), Field(min_length=1)] = Field(
-        (NONE,), description="`none`, a task, or a list of tasks trained one after another"
+        (NONE,),
+        description="`none`, a task, a mixture (its name, or tasks with + between), or a list of these trained one "
+        "after another",
     )
     targets: Names = Field(description="tasks to measure; those with English training data are trained on first")
     train_on: Mapping[str, Annotated[tuple[str, ...], BeforeValidator(_as_list)]] = Field(
@@ -170,9 +281,15 @@ class Study(Strict):
         False, description="accept fewer rows and languages than published, and dev where test labels are withheld"
     )
     test_examples: int | None = Field(None, ge=1, description="measure on at most this many test rows a language")
-    recipe: Recipe = Field(Recipe(), description="of every training stage")
+    recipe: Annotated[Recipe, BeforeValidator(_preset)] = Field(
+        Recipe(), description="of every training stage; a preset's name will do"
+    )
     overrides: Mapping[str, Overrides] = Field(
-        default_factory=dict, description="recipe fields by role (`intermediate`, `target`) or by task"
+        default_factory=dict, description="recipe fields by role (`intermediate`, `target`), task or mixture"
+    )
+    mixtures: Mapping[str, Mixture] = Field(default_factory=dict, description="tasks trained together, by name")
+    translations: Mapping[str, Translation] = Field(
+        default_factory=dict, description="translated training rows, by the name they have here"
     )
     retrieval: Retrieval = Field(Retrieval(), description="how sentences are embedded and searched")
     files: Mapping[str, Files] = Field(default_factory=dict, description="your own tasks, by the name they have here")
@@ -192,12 +309,27 @@ class Study(Strict):
         return self
 
     def recipe_for(
-        self, task: str, role: Literal["intermediate", "target"], usual: Mapping[str, Any] | None = None
+        self,
+        name: str,
+        role: Literal["intermediate", "target"],
+        usual: Mapping[str, Any] | None = None,
+        kind: str = "sequence",
+        mixture: str = "",
     ) -> Recipe:
-        """The recipe of a stage: what is ``usual`` for the task, then the study's, then that for role and task."""
-        said = {name: getattr(self.recipe, name) for name in self.recipe.model_fields_set}
-        changes = {**(usual or {}), **said, **self.overrides.get(role, {}), **self.overrides.get(task, {})}
-        return Recipe.model_validate(changes)
+        """The recipe of a training stage, or of one member of a mixture.
+
+        What comes later counts: what is ``usual`` for the task, a preset, what the study says of all stages, of the
+        role, of the mixture, and of the task.
+        """
+        from isthmus.recipes import preset
+
+        said: list[Mapping[str, Any]] = [{field: getattr(self.recipe, field) for field in self.recipe.model_fields_set}]
+        said += [self.overrides.get(place, {}) for place in (role, mixture, name)]
+        asked = next((each["preset"] for each in reversed(said) if each.get("preset")), None)
+        changes = {**(usual or {}), **(preset(asked, role, name, kind) if asked else {})}
+        for each in said:
+            changes |= each
+        return Recipe.model_validate({**changes, "preset": None})
 
 
 def retrieval_for(said: Retrieval, usual: Mapping[str, Any]) -> Retrieval:
@@ -208,7 +340,7 @@ def retrieval_for(said: Retrieval, usual: Mapping[str, Any]) -> Retrieval:
 
 def steps_of(intermediate: str) -> tuple[str, ...]:
     """The tasks of an intermediate, in the order they are trained; none for ``none``."""
-    return () if intermediate == NONE else tuple(intermediate.split(THEN))
+    return () if intermediate == NONE else tuple(step.strip() for step in intermediate.split(THEN))
 
 
 def first_problem(error: Exception) -> str:

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +27,24 @@ def test_where_files_lie_is_no_part_of_what_they_are(pack: Path, source: Sources
     here, there = source("xquad", pack), source("xquad", tmp_path)
     assert here.identity() == there.identity()
     assert fingerprint(here.load("test", "de")) == fingerprint(there.load("test", "de"))
+
+
+_IDENTITIES = """
+import json
+from isthmus.data.sources.published import Dataset
+from isthmus.tasks.core import Where
+from isthmus.tasks.registry import tasks
+where = Where((), hub=True)
+found = {one.name: dict(one.source.at(where).identity()) for one in tasks().values() if isinstance(one.source, Dataset)}
+print(json.dumps(found))
+"""
+
+
+def test_what_rows_depend_on_is_the_same_in_every_process() -> None:
+    command = [sys.executable, "-c", _IDENTITIES]
+    told = [subprocess.run(command, check=True, capture_output=True, text=True).stdout for _ in range(2)]
+    first, second = map(json.loads, told)
+    assert first == second and {"ccg", "tatoeba", "udpos"} <= set(first)
 
 
 def test_a_change_to_one_file_changes_the_identity(pack: Path, source: Sources, tmp_path: Path) -> None:

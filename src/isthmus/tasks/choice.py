@@ -50,7 +50,7 @@ COPA = published(
         Layout("{split}-{code}.jsonl", _COPA, only("train test=val")),
         Layout("COPA/{split}.jsonl", _COPA, only("train test=val")),
     ],
-    hub=Hub("aps/super_glue", _COPA_HUB, "copa", PARQUET, HUB_DEV_AS_TEST, _BASE),
+    hub=Hub("aps/super_glue", _COPA_HUB, "copa", "3de24cf8022e94f4ee4b9d55a6f539891524d646", HUB_DEV_AS_TEST, _BASE),
     rows="train=400 test=100",
     train="en",
     licence="BSD-2-Clause",
@@ -102,6 +102,26 @@ COSMOSQA = published(
     citation="Huang et al. 2019, Cosmos QA: Reading Comprehension with Contextual Commonsense (arXiv 1909.00277)",
 )  # fmt: skip
 
+_SWAG = replace(objects(text="ctx", choices="endings", answer="label"), label_base=0)
+HELLASWAG = published(
+    "hellaswag", Kind.CHOICE, "Which of four endings goes on with what was told? The dev set is measured.", "en",
+    [Layout("hellaswag_{split}.jsonl", _SWAG, only("train test=val"))],
+    hub=Hub("Rowan/hellaswag", "text=ctx choices=endings answer=label", "", "218ec52e09a7e7462a5400043bb9a69a41d06b76",
+            HUB_DEV_AS_TEST, _BASE), rows="train=39905 test=10042", train="en", licence="MIT",
+    homepage="https://rowanzellers.com/hellaswag/",
+    citation="Zellers et al. 2019, HellaSwag: Can a Machine Really Finish Your Sentence? (arXiv 1905.07830)",
+)  # fmt: skip
+
+_CSQA = objects(id="id", text="question.stem", choices="question.choices", answer="answerKey")
+COMMONSENSEQA = published(
+    "commonsenseqa", Kind.CHOICE, "Which of five answers does common sense give? The dev set is measured.", "en",
+    [Layout("{split}_rand_split.jsonl", _CSQA, only("train test=dev"))],
+    hub=Hub("tau/commonsense_qa", "id=id text=question choices=choices answer=answerKey", "",
+            "94630fe30dad47192a8546eb75f094926d47e155", HUB_DEV_AS_TEST),
+    rows="train=9741 test=1221", train="en", licence="MIT", homepage="https://www.tau-nlp.org/commonsenseqa",
+    citation="Talmor et al. 2019, CommonsenseQA: A Question Answering Challenge (arXiv 1811.00937)",
+)  # fmt: skip
+
 _ONE = Options(label_base=1)
 XWINOGRAD = published(
     "xwinograd", Kind.CHOICE, "Whom or what does the pronoun mean, which is shown as _?", "en fr ja=jp pt ru zh",
@@ -112,4 +132,4 @@ XWINOGRAD = published(
     homepage="https://github.com/yandex-research/crosslingual_winograd",
     citation="Tikhonov and Ryabinin 2021, It's All in the Heads: Commonsense Reasoning (arXiv 2106.12066)")  # fmt: skip
 
-TASKS = (SOCIALIQA, COPA, XCOPA, COPA_HR, COSMOSQA, XWINOGRAD)
+TASKS = (SOCIALIQA, COPA, XCOPA, COPA_HR, COSMOSQA, HELLASWAG, COMMONSENSEQA, XWINOGRAD)

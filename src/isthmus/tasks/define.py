@@ -66,7 +66,7 @@ def published(  # noqa: PLR0913 - a data set has as many properties
         description=description,
         languages=tags,
         metric=metric,
-        source=Dataset(name, kind, everything, tuple(layouts), hub, homepage, group, pooled),
+        source=Dataset(name, kind, everything, tuple(layouts), hub, homepage, group, pooled, labels),
         licence=licence,
         labels_are=labels_are,
         train_language=train,

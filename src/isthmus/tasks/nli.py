@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
+from isthmus.data.readers.options import Options
 from isthmus.data.schema import Kind
-from isthmus.tasks.define import DEV_AS_TEST, HUB_DEV_AS_TEST, PARQUET, Hub, Layout, cells, objects, only, published
+from isthmus.tasks.define import DEV_AS_TEST, PARQUET, Hub, Layout, cells, objects, only, published
 
 THREE = ("entailment", "neutral", "contradiction")
 TWO = ("entailment", "not_entailment")
@@ -46,7 +47,10 @@ MNLI = published(
     Kind.PAIR,
     f"{_WHAT} English text of ten genres; both dev sets are measured, since test labels are not public.",
     "en",
-    [Layout("mnli/{split}.csv", _CSV, DEV_AS_TEST)],
+    [
+        Layout("mnli/{split}.csv", _CSV, DEV_AS_TEST),
+        Layout("MNLI/{split}.tsv", replace(_OWN, only={}), only("train test=dev_*matched"), numbered=1),
+    ],
     hub=Hub(
         "nyu-mll/glue",
         _PAIR,
@@ -97,17 +101,34 @@ INDONLI = published(
     citation="Mahendra et al. 2021, IndoNLI: A Natural Language Inference Dataset for Indonesian (arXiv 2110.14566)",
 )  # fmt: skip
 
+_SENTENCES = objects(text="sentence1", text_pair="sentence2", label="gold_label")
+_AGREED = replace(_SENTENCES, drop={"label": "-"})
 SNLI = published(
-    "snli", Kind.PAIR, f"{_WHAT} Captions of pictures.", "en",
-    [Layout("snli/{split}.csv", _CSV, DEV_AS_TEST)], labels=THREE, group="text", train="en",
-    hub=Hub("stanfordnlp/snli", _PAIR, "", "cdb5c3d5eed6ead6e5a341c8e56e669bb666725b", HUB_DEV_AS_TEST),
-    licence="CC BY-SA 4.0", homepage="https://nlp.stanford.edu/projects/snli/",
+    "snli", Kind.PAIR, f"{_WHAT} Captions of pictures; rows on which the judges did not agree are left out.", "en",
+    [Layout("snli/{split}.csv", _CSV, only("train dev")),
+     Layout("snli_1.0/snli_1.0_{split}.jsonl", _AGREED, numbered=0)],
+    hub=Hub("stanfordnlp/snli", _PAIR, "", "cdb5c3d5eed6ead6e5a341c8e56e669bb666725b"), labels=THREE, group="text",
+    rows="train=550152 dev=10000 test=10000", train="en", licence="CC BY-SA 4.0",
+    homepage="https://nlp.stanford.edu/projects/snli/",
     citation="Bowman et al. 2015, A large annotated corpus for learning natural language inference (arXiv 1508.05326)",
 )  # fmt: skip
 
+ANLI = published(
+    "anli", Kind.PAIR, f"{_WHAT} Written by people to mislead models, in three rounds, which are joined.", "en",
+    [Layout("anli_v1.0/R*/{split}.jsonl", replace(_LETTERS, columns={"text": "context", "text_pair": "hypothesis"}))],
+    hub=Hub("facebook/anli", f"id=uid {_PAIR}", "plain_text", "8e4813d81f46d313dac7892e1c28076917cfcdf9",
+            {split: "+".join(f"{split}_r{number}" for number in (1, 2, 3)) for split in ("train", "dev", "test")}),
+    labels=THREE, group="text", train="en", rows="train=162865 dev=3200 test=3200", licence="CC BY-NC 4.0",
+    homepage="https://github.com/facebookresearch/anli", citation="Nie et al. 2020, Adversarial NLI (arXiv 1910.14599)",
+)  # fmt: skip
+
+_SCITAIL = {"neutral": "not_entailment"}
+_TXT = "SciTailV1.1/snli_format/scitail_1.0_{split}.txt"
 SCITAIL = published(
     "scitail", Kind.PAIR, "Does a sentence from the web entail the answer to a question of science?", "en",
-    [Layout("scitail/{split}.csv", _CSV, only("train test=dev"))], labels=TWO, train="en", rows="test=2126",
+    [Layout("scitail/{split}.csv", _CSV, only("train test=dev")), Layout(_TXT, replace(_SENTENCES, labels=_SCITAIL))],
+    hub=Hub("allenai/scitail", "text=sentence1 text_pair=sentence2 label=gold_label", "snli_format", PARQUET,
+            options=Options(labels=_SCITAIL)), labels=TWO, train="en", rows="train=23596 dev=1304 test=2126",
     licence="Apache-2.0", homepage="https://allenai.org/data/scitail",
     citation="Khot et al. 2018, SciTaiL: A Textual Entailment Dataset from Science Question Answering",
 )  # fmt: skip
@@ -133,4 +154,4 @@ SICK = published(
     citation="Marelli et al. 2014, A SICK cure for the evaluation of compositional distributional semantic models",
 )  # fmt: skip
 
-TASKS = (XNLI, MNLI, AMERICASNLI, CXNLI, KORNLI, INDONLI, SNLI, SCITAIL, RTE, SICK)
+TASKS = (XNLI, MNLI, AMERICASNLI, CXNLI, KORNLI, INDONLI, SNLI, ANLI, SCITAIL, RTE, SICK)

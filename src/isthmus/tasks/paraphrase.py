@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
+from isthmus.data.readers.options import Options
 from isthmus.data.schema import Kind
-from isthmus.tasks.define import Hub, Layout, cells, only, published
+from isthmus.tasks.define import DEV_AS_TEST, HUB_DEV_AS_TEST, Hub, Layout, cells, only, published
 
 _NO_TRANSLATION = {"text": "NS", "text_pair": "NS"}
 _XTREME = replace(cells("tsv", text=1, text_pair=2, label=3), drop=_NO_TRANSLATION)
@@ -43,4 +44,17 @@ MRPC = published(
     citation="Dolan and Brockett 2005, Automatically Constructing a Corpus of Sentential Paraphrases",
 )  # fmt: skip
 
-TASKS = (PAWSX, MRPC)
+#: A question may be empty, and line feeds inside questions break rows of the file (GLUE-baselines, issue 5).
+_NO_WORDS = {"text": "", "text_pair": ""}
+_QQP = replace(cells("tsv", "none", text="question1", text_pair="question2", label="is_duplicate"), short_lines="drop",
+               labels={"0": "not_duplicate", "1": "duplicate"}, drop=_NO_WORDS)  # fmt: skip
+QQP = published(
+    "qqp", Kind.PAIR, "Do two questions to Quora ask the same? The dev set of GLUE is measured.", "en",
+    [Layout("QQP/{split}.tsv", _QQP, DEV_AS_TEST, numbered=2)],
+    hub=Hub("nyu-mll/glue", "id=idx text=question1 text_pair=question2 label=label", "qqp",
+            "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c", HUB_DEV_AS_TEST, Options(drop=_NO_WORDS)),
+    labels=("not_duplicate", "duplicate"), train="en", rows="train=363846 test=40430", licence="Quora's terms of use",
+    homepage="https://gluebenchmark.com", citation="Iyer et al. 2017, Quora Question Pairs; GLUE (arXiv 1804.07461)",
+)  # fmt: skip
+
+TASKS = (PAWSX, MRPC, QQP)

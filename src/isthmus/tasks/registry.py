@@ -5,10 +5,10 @@ from functools import cache
 from types import MappingProxyType
 
 from isthmus.errors import SpecError, nearest
-from isthmus.tasks import choice, nli, paraphrase, qa, quickstart, retrieval, tagging, topic, treebanks
+from isthmus.tasks import choice, nli, paraphrase, qa, quickstart, retrieval, tagging, text, topic, treebanks
 from isthmus.tasks.core import Task
 
-_FAMILIES = (quickstart, nli, paraphrase, tagging, qa, choice, retrieval, topic)
+_FAMILIES = (quickstart, nli, paraphrase, tagging, qa, choice, retrieval, topic, text)
 
 
 @cache

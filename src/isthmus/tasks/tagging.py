@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from isthmus.data.schema import Kind
-from isthmus.data.sources.special import treebanks
+from isthmus.data.sources.special import supertags, treebanks
 from isthmus.tasks.define import PARQUET, Hub, Layout, only, published, tags, words
 from isthmus.tasks.topic import XSID_CITATION, XSID_HOME, XSID_LANGUAGES
 
@@ -142,11 +142,22 @@ UD_PUD = published(
     hub=Hub("universal-dependencies/universal_dependencies", "id=idx tokens=tokens tags=upos", "{code}_pud"),
     citation="Zeman et al. 2017, CoNLL 2017 Shared Task: Multilingual Parsing from Raw Text to UD")  # fmt: skip
 
+_CATEGORY = "Which category of combinatory categorial grammar has each word?"
+#: Sections 2 to 21 train, 0 is dev, 23 is measured.
+_SECTIONS = only("train=0[2-9]/*.auto+AUTO/1[0-9]/*.auto+AUTO/2[01] dev=00 test=23")
 CCG = published(
-    "ccg-pmb", Kind.TAGGING, "Which category of combinatory categorial grammar has each word?", "de en it nl",
+    "ccg", Kind.TAGGING, f"{_CATEGORY} The Wall Street Journal; Phang et al. (2020) train on 38,015 of its "
+    "sentences. Its owners bring the files: as published, or a sentence of word|POS|CATEGORY a line.", "en",
+    [Layout("AUTO/{split}/*.auto", supertags, _SECTIONS), Layout("ccg/{split}.auto", supertags),
+     Layout("wsj{split}.stagged", supertags, only("train=02-21 dev=00 test=23")), Layout("ccg/{split}.txt", supertags)],
+    metric="token_accuracy", train="en", licence="Linguistic Data Consortium (LDC2005T13)",
+    homepage="https://catalog.ldc.upenn.edu/LDC2005T13", citation="Hockenmaier and Steedman 2007, CCGbank")  # fmt: skip
+
+CCG_PMB = published(
+    "ccg-pmb", Kind.TAGGING, _CATEGORY, "de en it nl",
     [Layout("pmb-4.0.0/{code}/gold/{split}.conll", words(1, 5))], metric="token_accuracy", train="en",
     rows="train=7745 dev/de=559 dev/en=1174 test/de=547 test/en=1053 test/it=461", licence="ODC-BY",
     homepage="https://pmb.let.rug.nl", citation="Abzianidze et al. 2017, The Parallel Meaning Bank (arXiv 1702.03964)",
 )  # fmt: skip
 
-TASKS = (UDPOS, PANX, MASAKHANER2, MASAKHAPOS, UNER, WNUT17, XSID, EWT_POS, UD_PUD, CCG)
+TASKS = (UDPOS, PANX, MASAKHANER2, MASAKHAPOS, UNER, WNUT17, XSID, EWT_POS, UD_PUD, CCG, CCG_PMB)

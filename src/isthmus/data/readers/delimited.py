@@ -35,19 +35,25 @@ class Grid:
         columns: one value a row each.
         lines: the line that each row begins on, counted from 1.
         quoted: were quotation marks read as CSV's?
+        short: lines left out that had fewer columns than the first.
     """
 
     columns: Sequence[Sequence[str]]
     lines: Sequence[int]
     quoted: bool
+    short: int = 0
 
     def row(self, number: int) -> list[str]:
         """The cells of a row, counted from 0."""
         return [column[number] for column in self.columns]
 
 
-def read_delimited(path: Path, delimiter: Literal[",", "\t"], quoting: Quoting = "auto", narrow: bool = False) -> Grid:
+def read_delimited(
+    path: Path, delimiter: Literal[",", "\t"], quoting: Quoting = "auto", narrow: bool = False, drop: bool = False
+) -> Grid:
     """The cells of ``path``; empty lines are passed over. One column only is a mistake, unless it may be ``narrow``.
+
+    With ``drop``, rows that have fewer columns than the first are left out.
 
     Raises:
         DataError: the file is unreadable or empty, a quotation mark is not closed, or rows differ in width.
@@ -59,8 +65,12 @@ def read_delimited(path: Path, delimiter: Literal[",", "\t"], quoting: Quoting =
         return Grid(columns, range(1, len(columns[0]) + 1), quoted)
     text = decode(path, data)
     rows, lines = _quoted(path, text, delimiter) if quoted and marks else _literal(text, delimiter)
+    count = len(rows)
+    if drop and rows:
+        kept = [(row, line) for row, line in zip(rows, lines, strict=True) if len(row) >= len(rows[0])]
+        rows, lines = [row for row, _ in kept], [line for _, line in kept]
     _check_width(path, rows, lines, delimiter, narrow)
-    return Grid([list(column) for column in zip(*rows, strict=True)], lines, quoted)
+    return Grid([list(column) for column in zip(*rows, strict=True)], lines, quoted, count - len(rows))
 
 
 def _literal(text: str, delimiter: str) -> tuple[list[list[str]], Sequence[int]]:

@@ -37,6 +37,8 @@ class Options:
         label_base: what the answers of a choice are counted from; found out where the answers show it.
         lost_answers: what becomes of a question whose answer does not stand at its place in the context, and does not
             stand at exactly one other: an error that names it, or left out, and noted.
+        short_lines: what becomes of a line of CSV or TSV with fewer columns than the first, as where a line feed stands
+            in a cell: an error that names it, or left out, and noted.
         labelled: off, labels are neither needed nor read: for predictions of what others will score.
     """
 
@@ -49,6 +51,7 @@ class Options:
     token_prefix: str = ""
     label_base: LabelBase | None = None
     lost_answers: Literal["refuse", "drop"] = "refuse"
+    short_lines: Literal["refuse", "drop"] = "refuse"
     labelled: bool = True
 
     def settled(self) -> "Options":

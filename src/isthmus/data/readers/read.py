@@ -13,7 +13,7 @@ from isthmus.data.readers.jsonl import Objects, read_json, read_jsonl
 from isthmus.data.readers.layout import NO_LABELS, OPTIONAL, Layout, check_columns, layout_by_name, layout_of, wanted
 from isthmus.data.readers.options import Options, Place
 from isthmus.data.readers.parallel import read_lines, read_parallel
-from isthmus.data.readers.rows import Rows
+from isthmus.data.readers.rows import Note, Rows
 from isthmus.data.readers.search import with_targets
 from isthmus.data.readers.text import at
 from isthmus.data.readers.winograd import read_xwinograd
@@ -84,7 +84,8 @@ def _table(path: Path, kind: Kind | None, options: Options, form: Literal["csv",
     if kind in SEARCHING:
         raise SpecError(f"{path}: a {kind} task is read from JSON Lines, not from {form.upper()}.")
     narrow = kind is Kind.TEXT or not options.labelled
-    grid = read_delimited(path, "," if form == "csv" else "\t", options.quoting, narrow)
+    delimiter: Literal[",", "\t"] = "," if form == "csv" else "\t"
+    grid = read_delimited(path, delimiter, options.quoting, narrow, options.short_lines == "drop")
     layout = layout_of(path, grid, CELLS if kind is None else (kind,), options.columns, options.labelled)
     header = layout.header
     columns, lines = grid.columns, grid.lines
@@ -103,6 +104,7 @@ def _table(path: Path, kind: Kind | None, options: Options, form: Literal["csv",
     how = f"{form.upper()} {'without' if header is None else 'with'} a header"
     how += ", quotation marks as in CSV" if grid.quoted else ", quotation marks literal"
     cells = Cells(path, layout.kind, values, lines, how, places, "id" in options.columns)
+    cells = cells.with_values(values, Note(grid.short, "lines passed over that have fewer columns than the first"))
     wanted_columns = [(_position(path, name, header, len(columns)), value) for name, value in options.only.items()]
     return _only(cells, [(columns[position], value) for position, value in wanted_columns])
 

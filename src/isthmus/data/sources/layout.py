@@ -59,8 +59,8 @@ class Layout:
     Attributes:
         path: of a file below a folder, with ``{split}`` and the language: as the data set calls it (``{code}``), by its
             BCP 47 tag (``{tag}``) or English name (``{lower}``). ``a+b`` are two files that belong together; ``?``
-            behind one says that it may be missing. ``*`` stands for anything: all files that fit are joined in the
-            order of their names.
+            behind one says that it may be missing. ``*`` stands for anything, here or in ``splits``: all files that fit
+            are joined in the order of their names.
         how: options for a plain file, or what reads it.
         splits: what the splits are called here; those left out are not there.
         codes: only these languages are laid out so; all where empty.
@@ -73,6 +73,16 @@ class Layout:
     splits: Mapping[str, str] = field(default_factory=lambda: SPLITS)
     codes: tuple[str, ...] = ()
     numbered: int | None = None
+
+    @property
+    def joins(self) -> bool:
+        """Are all files that fit one of its names joined?"""
+        return any("*" in name for name in (self.path, *self.splits.values()))
+
+    def identity(self) -> tuple[object, ...]:
+        """What it says, whose text is the same in every process: a reader is named."""
+        how = self.how if isinstance(self.how, Options) else self.how.__name__
+        return self.path, how, self.splits, self.codes, self.numbered
 
     def paths(self, view: View) -> tuple[str, ...]:
         """The files for ``view``; none where this layout has not got them."""
@@ -92,8 +102,10 @@ class Layout:
             options = replace(options, drop={})  # line n of a submission is about row n of the test set
             columns = {role: at for role, at in options.columns.items() if role not in GOLD[view.kind]}
             options, paths = replace(options, columns=columns), paths[:1] if "+" in self.path else paths
-        if "*" in self.path:
-            return joined([read_rows(path, view.kind, options) for path in paths])
+        if self.joins:
+            rows = joined([read_rows(path, view.kind, options) for path in paths])
+            numbers = [str(row) for row in range(1, len(rows.lines) + 1)]
+            return rows if self.numbered is None else replace(rows, values={**rows.values, "id": numbers})
         rows = read_rows(paths[0] if len(paths) == 1 else (paths[0], paths[1]), view.kind, options)
         if self.numbered is None:
             return rows

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from isthmus.data.provenance import Provenance, provenance, stamped
 from isthmus.data.readers.options import Options
-from isthmus.data.readers.rows import Rows
+from isthmus.data.readers.rows import Rows, check_labels
 from isthmus.data.schema import GOLD, Kind, to_table
 from isthmus.data.sources.folder import digest, folder
 from isthmus.data.sources.hub import Hub
@@ -49,6 +49,7 @@ class Dataset:
         homepage: where its files are published.
         group: a role: rows that have the same value share a group.
         pool: languages that are searched together.
+        labels: of the task, to hold against those of the hub; none where they follow from the training rows.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Dataset:
     homepage: str = ""
     group: str = ""
     pool: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
     where: Where = field(default_factory=Where)
 
     def at(self, where: Where) -> "Dataset":
@@ -67,7 +69,9 @@ class Dataset:
 
     def identity(self) -> Mapping[str, str]:
         """The content of the files there are, and the hub's name and revision for what they lack."""
-        how = hashlib.sha256(repr((self.kind, self.codes, self.layouts, self.group, self.pool)).encode())
+        layouts = [layout.identity() for layout in self.layouts]
+        read_by = (self.kind, self.codes, layouts, self.hub, self.group, self.pool)
+        how = hashlib.sha256(repr(read_by).encode())
         found = {
             f"{split}/{tag}": [f"{path.name}:{digest(path)}" for path in place.files]
             for split in ("train", "dev", "test", "candidates", "dev_candidates")
@@ -95,6 +99,10 @@ class Dataset:
         view = View(self.kind, split, self.codes[language], language, True)
         known = self.hub is not None and split in self.hub.splits and view.code not in self.hub.without
         return known or any(layout.paths(view) for layout in self.layouts)
+
+    def offers(self, split: str, language: str) -> bool:
+        """Can the split be had in a language: is it in a folder, or on the hub where that is asked?"""
+        return language in self.codes and (self._on_hub(split, language) or self.there(split, language))
 
     def unlabelled(self, split: str, language: str) -> bool:
         """Are there files, none of which has labels?"""
@@ -208,7 +216,9 @@ class Dataset:
         assert self.hub is not None
         view = self._view(split, language, labelled)
         try:
-            rows, commit = self.hub.read(view)
+            rows, commit = self.hub.read(view, self.labels)
+            if view.labelled and self.labels:
+                check_labels(rows, self.labels)
         except DataError as error:
             raise DataError(f"Task {self.name}, {split} split, language {language}: {error}") from error
         fixed = len(self.hub.revision) == 40

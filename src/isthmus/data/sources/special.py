@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from isthmus.data.readers.build import rows_of
+from isthmus.data.readers.ccgbank import read_ccgbank
 from isthmus.data.readers.cells import Cells
 from isthmus.data.readers.conll import read_conll
 from isthmus.data.readers.jsonl import read_json
@@ -63,6 +64,17 @@ def _treebank(path: Path, view: View) -> Rows:
         raise DataError(f"{path}: its words are withheld.")
     note = Note(sum(blank), "rows left out whose words the treebank withholds")
     return _made(path, view, {"tokens": tokens, "tags": tags}, "CoNLL-U", note)
+
+
+def supertags(paths: tuple[Path, ...], view: View) -> Rows:
+    """Files of CCGbank, joined: words and the categories that they have in a derivation."""
+    return joined([_categories(path, view) for path in paths])
+
+
+def _categories(path: Path, view: View) -> Rows:
+    found = read_ccgbank(path)
+    values: dict[str, list[Any]] = {"tokens": found.tokens, "tags": found.tags}
+    return _made(path, view, {"id": found.ids, **values} if found.ids else values, "CCGbank")
 
 
 def _withheld(words: Sequence[str]) -> bool:
