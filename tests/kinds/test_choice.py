@@ -186,15 +186,15 @@ def test_what_was_learned_on_a_trimmed_vocabulary_is_in_the_saved_folder(
     rows = table(social()[:8])
     model: Any = load_model(tiny_model, CHOICE.auto_class, [], fresh_head=True, seed=1)
     features = CHOICE.encode(rows, tiny, [], Limits(64))
-    trimmed = trim(model, features, tiny.pad_token_id)
+    trimmed = trim(model, [features], tiny.pad_token_id)
     assert trimmed is not None
-    fit(CHOICE, model, trimmed.features, Recipe(epochs=40, batch_size=4, learning_rate=3e-3), tiny.pad_token_id)
+    fit(CHOICE, model, trimmed.features[0], Recipe(epochs=40, batch_size=4, learning_rate=3e-3), tiny.pad_token_id)
     save_model(model, tmp_path, tiny_model, model.get_input_embeddings().weight, trimmed.kept)
     saved = load_model(tmp_path, CHOICE.auto_class, [], fresh_head=False).eval()
     found = ask(saved, rows, tiny, max_length=64)
     assert [one.value for one in found] == CHOICE.golds(rows)
     kept = CHOICE.predict(
-        model, trimmed.features, rows, (), Batcher(1, 200, {}), Search("en", Retrieval(), tiny, Limits(64))
+        model, trimmed.features[0], rows, (), Batcher(1, 200, {}), Search("en", Retrieval(), tiny, Limits(64))
     )
     assert [one.confidence for one in found] == pytest.approx([one.confidence for one in kept], abs=1e-5)
 

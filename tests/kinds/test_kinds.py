@@ -1,5 +1,6 @@
 """Each kind encodes every example, learns from all of it, and predicts every one exactly once."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from isthmus.errors import DataError
 from isthmus.kinds import method
 from isthmus.kinds.bitext import embed, embed_all
 from isthmus.kinds.core import Batcher, Limits, Search, inputs_of
-from isthmus.kinds.tagging import _windows
+from isthmus.kinds.tagging import _breaks
 from isthmus.model.folder import load_model, load_tokenizer
 from isthmus.spec import Retrieval
 
@@ -99,18 +100,13 @@ def test_the_second_text_of_a_pair_is_numbered_where_the_tokenizer_numbers_texts
     assert numbers == [0] * boundary + [1] * (len(ids) - boundary) and 1 in numbers
 
 
-words = st.lists(st.lists(st.integers(5, 50), min_size=1, max_size=6), max_size=40)
-
-
-@given(words, st.integers(6, 20))
-def test_windows_hold_every_word_once_in_order_and_never_too_much(sentence: list[list[int]], limit: int) -> None:
-    windows = list(_windows(sentence, limit))
-    assert [word for _, window in windows for word in window] == sentence
-    assert all(0 < sum(map(len, window)) <= limit for _, window in windows)
-    position = 0
-    for first, window in windows:
-        assert first == position
-        position += len(window)
+@given(st.lists(st.integers(1, 6), max_size=40), st.integers(6, 20))
+def test_windows_hold_every_word_once_in_order_and_as_many_as_fit(words: list[int], limit: int) -> None:
+    starts = [0, *_breaks(words, limit), len(words)]
+    assert starts == sorted(starts)
+    for first, last in itertools.pairwise(starts):
+        assert sum(words[first:last]) <= limit
+        assert last == len(words) or sum(words[first : last + 1]) > limit
 
 
 @settings(deadline=None, max_examples=25)

@@ -123,10 +123,10 @@ def test_training_learns_vectors_and_scale_and_leaves_an_ordinary_folder(tiny_mo
             part.p = 0.0  # vectors of so small a model are mostly noise with it
     rows = rows_of(SENTENCES[:5], SENTENCES[5:], [""] * 5)
     features = RANKING.encode(rows, tokenizer, [], Limits(32))
-    trimmed = trim(model, features, 1)
+    trimmed = trim(model, [features], 1)
     assert trimmed is not None
     recipe = Recipe(epochs=40, batch_size=5, learning_rate=3e-3)
-    training = fit(RANKING, model, trimmed.features, recipe, 1)
+    training = fit(RANKING, model, trimmed.features[0], recipe, 1)
     assert training.curve[-1].loss < 0.3 * training.curve[0].loss
     scale = model.logit_scale.item()
     assert scale != 100

@@ -340,11 +340,11 @@ def test_eight_real_questions_can_be_learned_by_heart(embedded: Any) -> None:
     limits = Limits(96, 40)
     features = SPAN.encode(rows, embedded, [], limits)
     whole = model.get_input_embeddings().weight.detach().clone()
-    trimmed = trim(model, features, embedded.pad_token_id)
+    trimmed = trim(model, [features], embedded.pad_token_id)
     assert trimmed is not None
     assert any(feature.target == (0, 0) for feature in features), "some windows are without the answer"
     recipe = Recipe(epochs=40, batch_size=4, learning_rate=3e-3, max_length=96)
-    fit(SPAN, model, trimmed.features, recipe, embedded.pad_token_id)
+    fit(SPAN, model, trimmed.features[0], recipe, embedded.pad_token_id)
     whole[trimmed.kept] = model.get_input_embeddings().weight.detach()
     model.set_input_embeddings(torch.nn.Embedding.from_pretrained(whole))
     found = ask(model, rows, embedded, limits)

@@ -1,5 +1,6 @@
 """Texts without labels: what is masked, what is learned from it, and what a task that follows makes of the model."""
 
+import itertools
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -84,7 +85,7 @@ def test_fifteen_percent_of_the_ordinary_tokens_are_masked_and_never_a_special_o
     special = set(tokenizer.all_special_ids)
     features = TEXT.encode(table([text, "the lamp"]), tokenizer, [], Limits(24))
     for feature in features:
-        masked = mask(feature, seed)
+        (masked,) = mask([feature], seed)
         before, after = np.array(feature.texts[0]), np.array(masked.texts[0])
         ordinary = sum(token not in special for token in before)
         places, tokens = masked.target
@@ -94,14 +95,13 @@ def test_fifteen_percent_of_the_ordinary_tokens_are_masked_and_never_a_special_o
         assert set(after[places].tolist()) <= set(tokenizer.get_vocab().values()) - special | {tokenizer.mask_token_id}
         after[places] = before[places]
         assert after.tolist() == before.tolist(), "all else is as it was"
-    assert TEXT.weight(features) == sum(len(mask(feature, seed).target.tokens) for feature in features)
+    assert TEXT.weight(features) == sum(len(masked.target.tokens) for masked in mask(features, seed))
 
 
 def test_of_the_tokens_to_predict_80_percent_are_masked_10_replaced_and_10_left(tokenizer: Any) -> None:
     features = TEXT.encode(table(SENTENCES * 40), tokenizer, [], Limits(24))
     before, after = [], []
-    for feature in features:
-        masked = mask(feature, 7)
+    for masked in mask(features, 7):
         before.extend(masked.target.tokens.tolist())
         after.extend(np.array(masked.texts[0])[masked.target.positions].tolist())
     share = {
@@ -114,8 +114,11 @@ def test_of_the_tokens_to_predict_80_percent_are_masked_10_replaced_and_10_left(
     assert share["left"] == pytest.approx(0.1 + 0.1 / len(tokenizer), abs=error)
 
 
-def test_masks_are_new_in_every_step_and_follow_from_its_seed_alone(tokenizer: Any, model: Any) -> None:
-    features = TEXT.encode(table(SENTENCES), tokenizer, [], Limits(24))
+@pytest.mark.parametrize("whole_words", [False, True])
+def test_masks_are_new_in_every_step_and_follow_from_its_seed_alone(
+    tokenizer: Any, model: Any, whole_words: bool
+) -> None:
+    features = TEXT.encode(table(SENTENCES), tokenizer, [], Limits(24, whole_words=whole_words))
 
     def loss(seed: int, used: int = 0, parts: int = 1) -> float:
         torch.manual_seed(seed)
@@ -159,6 +162,62 @@ def test_texts_with_nothing_in_them_are_refused_for_training_and_have_nothing_to
     assert [(one.value, one.gold, one.confidence) for one in ask(model, rows, tokenizer)] == [([], [], 0.0)] * 2
 
 
+# Whole words
+
+WHOLE = Limits(24, whole_words=True)
+
+
+@settings(deadline=None)
+@given(texts, st.integers(0, 2**64 - 1))
+def test_all_pieces_of_a_word_are_masked_or_none(tokenizer: Any, text: str, seed: int) -> None:
+    special = set(tokenizer.all_special_ids)
+    features = TEXT.encode(table([text, *SENTENCES]), tokenizer, [], WHOLE)
+    for feature, masked in zip(features, mask(features, seed), strict=True):
+        places = set(masked.target.positions.tolist())
+        ids = feature.texts[0]
+        ends = [*feature.words[1:], len(ids)]
+        words = [
+            {place for place in range(start, end) if ids[place] not in special}
+            for start, end in zip(feature.words, ends, strict=True)
+        ]
+        words = [word for word in words if word]
+        assert all(not word & places or word <= places for word in words)
+        budget = max(1, round(0.15 * sum(map(len, words))))
+        assert 0 < len(places) <= max(budget, min(map(len, words)))
+        left = [len(word) for word in words if not word & places]
+        assert not left or len(places) + min(left) > budget, "no word is left that would have had room"
+        alone = mask([feature], seed)[0]
+        assert alone.texts == masked.texts, "a mask does not depend on what else is in the batch"
+
+
+def test_words_are_those_of_the_tokenizer_and_in_scripts_without_spaces_its_pieces(embedded_model: Path) -> None:
+    tokenizer = load_tokenizer(embedded_model)
+    tokenizer.add_special_tokens({"mask_token": "<mask>"})
+    sentences = ["Unbelievable lampposts.", "水源在河的北边 and upstream"]
+    for feature, text in zip(TEXT.encode(table(sentences), tokenizer, [], WHOLE), sentences, strict=True):
+        pieces = tokenizer.convert_ids_to_tokens(feature.texts[0])
+        starts = [*feature.words, len(pieces) - 1]
+        words = ["".join(pieces[start:end]) for start, end in itertools.pairwise(starts)]
+        assert "".join(words).replace("▁", " ").strip() == text
+        if text is sentences[0]:
+            assert words == ["▁Unbelievable", "▁lampposts."] and len(pieces) > 5
+        else:
+            assert words[-2:] == ["▁and", "▁upstream"]
+            chinese = tokenizer.tokenize(text.split()[0])
+            assert words[:-2] == chinese and len(chinese) > 3
+
+
+def test_windows_end_between_words_and_about_as_much_is_masked_as_without(embedded_model: Path) -> None:
+    tokenizer = load_tokenizer(embedded_model)
+    tokenizer.add_special_tokens({"mask_token": "<mask>"})
+    rows = table([" ".join(SENTENCES)] * 50)
+    features = TEXT.encode(rows, tokenizer, [], WHOLE)
+    starts = {tokenizer.convert_ids_to_tokens(feature.texts[0][1])[0] for feature in features}
+    assert starts == {"▁"} and max(feature.length for feature in features) <= 24
+    found = sum(len(masked.target.tokens) for masked in mask(features, 1))
+    assert found == pytest.approx(TEXT.weight(features), rel=0.02)
+
+
 # The loss
 
 
@@ -166,7 +225,7 @@ def test_the_loss_is_that_of_the_library_on_the_same_masks(tokenizer: Any, model
     features = TEXT.encode(table(SENTENCES), tokenizer, [], Limits(24))
     torch.manual_seed(5)
     ours = TEXT.loss(model, features, 1, 1.0)
-    masked = [mask(feature, 5) for feature in features]
+    masked = mask(features, 5)
     inputs = inputs_of(masked, 1, torch.device("cpu"))
     labels = torch.full_like(inputs["input_ids"], -100)
     for row, feature in enumerate(masked):
@@ -228,7 +287,7 @@ def test_a_head_is_fresh_where_there_is_none_and_kept_where_there_is_one(folder:
 def train(folder: Path, tokenizer: Any, recipe: Recipe = RECIPE, **moments: Any) -> Any:
     model: Any = load_model(folder, TEXT.auto_class, [], fresh_head=True, seed=1)
     features = TEXT.encode(table(SENTENCES), tokenizer, [], Limits(recipe.max_length))
-    assert trim(model, features, tokenizer.pad_token_id) is None, "the softmax is over the whole vocabulary"
+    assert trim(model, [features], tokenizer.pad_token_id) is None, "the softmax is over the whole vocabulary"
     return fit(TEXT, model, features, recipe, tokenizer.pad_token_id, **moments)
 
 
@@ -283,7 +342,7 @@ def test_a_run_stopped_and_resumed_has_the_same_weights_bit_for_bit(
     unbroken = train(folder, tokenizer)
 
     def stop(training: Any, optimizer: Any) -> None:
-        checkpoint.save(tmp_path, training.step, training.model, optimizer, training.curve)
+        checkpoint.save(tmp_path, training.progress, training.model, optimizer)
         if training.step == stop_after:
             raise Stop
 
@@ -292,7 +351,8 @@ def test_a_run_stopped_and_resumed_has_the_same_weights_bit_for_bit(
     torch.manual_seed(999)
 
     def go_on(training: Any, optimizer: Any) -> None:
-        training.step, training.curve = checkpoint.restore(tmp_path, training.model, optimizer)
+        progress = checkpoint.restore(tmp_path, training.model, optimizer)
+        training.step, training.curve = progress.step, list(progress.curve)
         assert training.step == stop_after
 
     resumed = train(folder, tokenizer, begin=go_on)

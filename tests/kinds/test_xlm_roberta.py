@@ -58,9 +58,9 @@ def test_what_was_learned_on_a_trimmed_vocabulary_is_in_the_saved_folder(
 ) -> None:
     tokenizer, rows = load_tokenizer(start), to_table(kind, {"id": ["a", "b"], **columns}, "test")
     model: Any = load_model(start, how.auto_class, [], fresh_head=True, seed=1)
-    trimmed = trim(model, how.encode(rows, tokenizer, [], LIMITS), tokenizer.pad_token_id)
+    trimmed = trim(model, [how.encode(rows, tokenizer, [], LIMITS)], tokenizer.pad_token_id)
     assert trimmed is not None
-    fit(how, model, trimmed.features, RECIPE, tokenizer.pad_token_id)
+    fit(how, model, trimmed.features[0], RECIPE, tokenizer.pad_token_id)
     save_model(model, tmp_path, start, model.get_input_embeddings().weight, trimmed.kept)
     saved = load_model(tmp_path, how.auto_class, [], fresh_head=False).eval()
     asked, search = how.encode(rows, tokenizer, None, LIMITS), Search("en", Retrieval(), tokenizer, LIMITS)

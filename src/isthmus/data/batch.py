@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 #: Batches whose examples are drawn together and then sorted by length among themselves.
 _POOL = 50
 
 
-def epoch_batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+def epoch_batches(
+    lengths: Sequence[int] | NDArray[np.int32], batch_size: int, seed: int, epoch: int
+) -> list[list[int]]:
     """Every position once, in batches of ``batch_size`` (the last may be smaller) of similar length.
 
     Examples are shuffled, sorted by length within pools of 50 batches, and the batches shuffled: little padding, and

@@ -11,5 +11,10 @@ def nested_subset(ids: Sequence[str], size: int | None, salt: str) -> list[int]:
     """
     if size is None or size >= len(ids):
         return list(range(len(ids)))
-    rank = sorted(range(len(ids)), key=lambda row: hashlib.sha256(f"{salt}\0{ids[row]}".encode()).digest())
-    return sorted(rank[:size])
+    place = {name: row for row, name in enumerate(ids)}
+    return sorted(place[name] for name in in_order(ids, salt)[:size])
+
+
+def in_order(names: Sequence[str], salt: str) -> list[str]:
+    """Different names in an order that looks random, and depends on each name and the salt alone."""
+    return sorted(names, key=lambda name: hashlib.sha256(f"{salt}\0{name}".encode()).digest())

@@ -16,6 +16,8 @@ from torch.nn import functional
 from isthmus.evaluate.retrieval.margins import Scoring, best_matches
 from isthmus.evaluate.retrieval.search import nearest
 from isthmus.kinds.core import Batcher, Feature, Limits, Method, Prediction, Search, Tokenizer
+from isthmus.kinds.features import Features
+from isthmus.kinds.pieces import features_of_sides, inputs_for
 from isthmus.kinds.vectors import embed, embed_all, pooling_of
 from isthmus.spec import Retrieval
 
@@ -27,15 +29,10 @@ class Bitext:
     independent = False  # the index is the language's
     splittable = False  # the other examples of the batch are the negatives
 
-    def encode(
-        self, table: pa.Table, tokenizer: Tokenizer, labels: Sequence[str] | None, limits: Limits
-    ) -> list[Feature]:
+    def encode(self, table: pa.Table, tokenizer: Tokenizer, labels: Sequence[str] | None, limits: Limits) -> Features:
         """One feature a row: its source and its target."""
-        source, target = (
-            tokenizer(table.column(name).to_pylist(), truncation=True, max_length=limits.max_length)["input_ids"]
-            for name in ("source", "target")
-        )
-        return [Feature(row, pair) for row, pair in enumerate(zip(source, target, strict=True))]
+        sides = [inputs_for([table.column(name)], tokenizer, limits.max_length).texts for name in ("source", "target")]
+        return features_of_sides(sides)
 
     def weight(self, features: Sequence[Feature]) -> float:
         """The number of pairs."""

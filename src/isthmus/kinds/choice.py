@@ -7,14 +7,19 @@ choices. The scores of a row see nothing of each other, so the order of its choi
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from isthmus.errors import DataError
 from isthmus.kinds.core import Batcher, Feature, Limits, Method, Prediction, Search, Tokenizer, device_of, inputs_of
-from isthmus.kinds.pairs import Pair, Template, template_of
+from isthmus.kinds.features import Features, Ragged, Stretches, bounds_of
+from isthmus.kinds.pairs import template_of
+from isthmus.kinds.pieces import distinct_pieces, placed_pieces, woven
 
 
 class Choice:
@@ -24,9 +29,7 @@ class Choice:
     independent = True
     splittable = True
 
-    def encode(
-        self, table: pa.Table, tokenizer: Tokenizer, labels: Sequence[str] | None, limits: Limits
-    ) -> list[Feature]:
+    def encode(self, table: pa.Table, tokenizer: Tokenizer, labels: Sequence[str] | None, limits: Limits) -> Features:
         """One feature a row, with one text a choice: the text and the question, then the choice.
 
         What does not fit is cut from the end of the text; then, where that is not enough, from the end of the question;
@@ -35,25 +38,28 @@ class Choice:
         Raises:
             DataError: a row has no choices.
         """
+        choices = table.column("choices")
+        counts = pc.list_value_length(choices).to_numpy()
+        if len(counts) and not counts.min():
+            raise DataError(f"row {int(counts.argmin()) + 1} has no choices to choose from.")
         template = template_of(tokenizer)
-        texts, questions, choices = (table.column(name).to_pylist() for name in ("text", "question", "choices"))
-        read = _tokenize(list(zip(texts, questions, strict=True)), tokenizer)
-        ends = _tokenize([(choice, "") for row in choices for choice in row], tokenizer)
-        features = []
-        for row, answer in enumerate(table.column("answer").to_pylist()):
-            if not choices[row]:
-                raise DataError(f"row {row + 1} has no choices to choose from.")
-            text, question = read[texts[row], questions[row]]
-            inputs = [_fit(text, question, ends[choice, ""][0], template, limits.max_length) for choice in choices[row]]
-            features.append(
-                Feature(
-                    row,
-                    tuple(one.ids for one in inputs),
-                    None if labels is None else answer,
-                    second=tuple(position for one in inputs for position in one.second),
-                )
-            )
-        return features
+        room = limits.max_length - template.size
+        tokens, places = distinct_pieces([pc.list_flatten(choices)], tokenizer)
+        ends = tokens.at(places[0]).shorter(room)
+        texts, questions = _asked(table, tokenizer, np.repeat(np.arange(len(table)), counts))
+        questions = questions.shorter(room - ends.lengths)
+        texts = texts.shorter(room - ends.lengths - questions.lengths)
+        inputs = woven((template.before, (), template.between, template.after), [texts, questions, ends])
+        second = inputs.lengths - len(template.after) - ends.lengths
+        several = bounds_of(counts)
+        return Features(
+            np.arange(len(table), dtype=np.int32),
+            inputs,
+            "none" if labels is None else "label",
+            () if labels is None else (table.column("answer").to_numpy().astype(np.int32),),
+            several=several,
+            second=Ragged(second.astype(np.int32), several) if template.numbered else None,
+        )
 
     def weight(self, features: Sequence[Feature]) -> float:
         """The number of examples."""
@@ -99,28 +105,16 @@ def scores(model: nn.Module, features: Sequence[Feature], pad: int) -> Tensor:
     return nn.utils.rnn.pad_sequence(list(logits.split(counts)), batch_first=True, padding_value=-torch.inf)
 
 
-def _tokenize(
-    pairs: Sequence[tuple[str, str]], tokenizer: Tokenizer
-) -> dict[tuple[str, str], tuple[list[int], list[int]]]:
-    """Each distinct text with what follows it after a space, as the tokens of the two."""
-    distinct = list(dict.fromkeys(pairs))
-    joined = [f"{text} {rest}" if text and rest else text + rest for text, rest in distinct]
-    encoded = tokenizer(
-        joined, add_special_tokens=False, return_offsets_mapping=True, return_attention_mask=False, verbose=False
-    )
-    found = {}
-    for pair, ids, offsets in zip(distinct, encoded["input_ids"], encoded["offset_mapping"], strict=True):
-        first = sum(1 for start, _ in offsets if start < len(pair[0]))
-        found[pair] = (ids[:first], ids[first:])
-    return found
-
-
-def _fit(text: list[int], question: list[int], choice: list[int], template: Template, max_length: int) -> Pair:
-    """The input of a choice, cut to ``max_length`` tokens."""
-    room = max_length - template.size
-    choice = choice[:room]
-    question = question[: room - len(choice)]
-    return template.join(text[: room - len(choice) - len(question)] + question, choice)
+def _asked(table: pa.Table, tokenizer: Tokenizer, rows: NDArray[np.int64]) -> tuple[Stretches, Stretches]:
+    """The tokens of the text and of the question of each of ``rows``, tokenised as one, with a space between them."""
+    pairs = list(zip(table.column("text").to_pylist(), table.column("question").to_pylist(), strict=True))
+    number = {pair: place for place, pair in enumerate(dict.fromkeys(pairs))}
+    joint = [f"{text} {question}" if text and question else text + question for text, question in number]
+    tokens, starts = placed_pieces(joint, tokenizer)
+    first = [int(np.count_nonzero(starts[place][:, 0] < len(text))) for place, (text, _) in enumerate(number)]
+    taken = np.asarray([number[pair] for pair in pairs], dtype=np.int64)[rows]
+    whole, turn = tokens.at(taken), tokens.bounds[taken] + np.asarray(first, dtype=np.int64)[taken]
+    return whole._replace(last=turn), whole._replace(first=turn)
 
 
 CHOICE: Method = Choice()

@@ -4,16 +4,17 @@ A new kind is a column schema (`isthmus.data.schema`), one implementation of `Me
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from isthmus.errors import DataError
+from isthmus.kinds.features import Feature as Feature  # noqa: PLC0414 - part of the contract
+from isthmus.kinds.features import Features, Ints
 from isthmus.spec import Retrieval
 
 #: A Hugging Face fast tokenizer; the library gives its tokenizers no useful types.
@@ -21,37 +22,6 @@ Tokenizer = Any
 #: Padded tokens in one forward pass. On a CPU a matrix product of 512 rows is as fast as it gets, and small batches of
 #: texts sorted by length are little padding; a GPU wants more to do at once.
 TOKEN_BUDGET: Mapping[str, int] = {"cpu": 512, "cuda": 32_768}
-
-
-@dataclass(frozen=True)
-class Feature:
-    """One model input, or two for kinds that compare texts, made from (a part of) one example.
-
-    Attributes:
-        example: the row it was made from; a long sentence gives several features.
-        texts: token ids of each text, special tokens included.
-        target: what the loss compares with: a label index, one index a token (-100 where there is none), or whatever
-            else the kind's own loss reads; None where there is nothing to learn from.
-        words: where word number ``first_word + i`` starts in ``texts[0]``, for kinds that label words.
-        first_word: the number of the first word, or the first token, of a window.
-        second: where the second of two texts begins in each of ``texts``, for models that tell them apart by
-            ``token_type_ids``; empty for others.
-        places: for kinds that answer with a stretch of a text, the code points [start, end) of it that each token of
-            ``texts[0]`` stands for, int32 of shape (tokens, 2); -1 where an answer can neither start nor end.
-    """
-
-    example: int
-    texts: tuple[list[int], ...]
-    target: Any = None
-    words: tuple[int, ...] = ()
-    first_word: int = 0
-    second: tuple[int, ...] = ()
-    places: NDArray[np.int32] | None = field(default=None, compare=False)
-
-    @property
-    def length(self) -> int:
-        """Tokens of its longest text."""
-        return max(len(text) for text in self.texts)
 
 
 class Encoded(NamedTuple):
@@ -73,10 +43,17 @@ class Prediction(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """How long an input may be (tokens, special ones included), and how far apart two windows of a text begin."""
+    """What a recipe says of how rows are encoded.
+
+    Attributes:
+        max_length: how long an input may be, in tokens, special ones included.
+        stride: how far apart two windows of a context begin (span).
+        whole_words: are all pieces of a word masked, or none (text)?
+    """
 
     max_length: int
     stride: int = 128
+    whole_words: bool = False
 
 
 class Search(NamedTuple):
@@ -105,9 +82,7 @@ class Method(Protocol):
     #: may a batch be split into micro-batches? Not when its examples are each other's negatives.
     splittable: bool
 
-    def encode(
-        self, table: pa.Table, tokenizer: Tokenizer, labels: Sequence[str] | None, limits: Limits
-    ) -> list[Feature]:
+    def encode(self, table: pa.Table, tokenizer: Tokenizer, labels: Sequence[str] | None, limits: Limits) -> Features:
         """Features of the rows of ``table``; targets are set unless ``labels`` is None, which is for predicting.
 
         Raises:
@@ -144,14 +119,15 @@ class Batcher(NamedTuple):
     #: language), and those of whole pools of candidates, by name
     known: dict[tuple[int, ...] | str, Tensor]
 
-    def batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+    def batches(self, lengths: Sequence[int] | Ints) -> Iterator[list[int]]:
         """Positions, longest first, in batches whose padded size keeps within the budget (or single)."""
-        order = sorted(range(len(lengths)), key=lambda position: (-lengths[position], position))
+        sizes = np.asarray(lengths, dtype=np.int64)
+        order = np.argsort(-sizes, kind="stable")
         start = 0
         while start < len(order):
-            size = max(1, self.token_budget // max(1, lengths[order[start]]))
-            yield order[start : start + size]
-            start += size
+            count = max(1, self.token_budget // max(1, int(sizes[order[start]])))
+            yield order[start : start + count].tolist()
+            start += count
 
 
 def pad_texts(texts: Sequence[Sequence[int]], pad: int, device: torch.device) -> Encoded:
@@ -181,11 +157,18 @@ def inputs_of(features: Sequence[Feature], pad: int, device: torch.device) -> di
     return inputs
 
 
-def label_index(label: str, index: Mapping[str, int], row: int) -> int:
-    """The number of a label. Raises DataError when it is not one of the task's."""
-    if label not in index:
-        raise DataError(f"row {row + 1}: the label {label!r} is not one of {', '.join(index)}.")
-    return index[label]
+def label_numbers(column: pa.ChunkedArray | pa.Array, labels: Sequence[str], rows: Ints | None = None) -> Ints:
+    """The number of each label among ``labels``, int32. ``rows`` are those that they stand in, if not one each.
+
+    Raises:
+        DataError: a label is not one of the task's.
+    """
+    found = pc.index_in(column, pa.array(labels, pa.string()))
+    if found.null_count:
+        place = found.is_null().to_pylist().index(True)
+        row = place if rows is None else rows[place]
+        raise DataError(f"row {row + 1}: the label {column[place].as_py()!r} is not one of {', '.join(labels)}.")
+    return np.asarray(found.to_numpy(), dtype=np.int32)
 
 
 def device_of(model: nn.Module) -> torch.device:

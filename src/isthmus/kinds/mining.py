@@ -14,6 +14,8 @@ from isthmus.errors import DataError
 from isthmus.evaluate.retrieval.margins import Pairs, Scoring
 from isthmus.evaluate.retrieval.mining import best_threshold, mine
 from isthmus.kinds.core import Batcher, Feature, Limits, Method, Prediction, Search, Tokenizer
+from isthmus.kinds.features import Features, Ragged
+from isthmus.kinds.pieces import features_of_sides, inputs_for
 from isthmus.kinds.vectors import Pooling, embed_all, pooling_of
 from isthmus.spec import Retrieval
 
@@ -25,11 +27,9 @@ class Mining:
     independent = False
     splittable = False
 
-    def encode(
-        self, table: pa.Table, tokenizer: Tokenizer, labels: Sequence[str] | None, limits: Limits
-    ) -> list[Feature]:
+    def encode(self, table: pa.Table, tokenizer: Tokenizer, labels: Sequence[str] | None, limits: Limits) -> Features:
         """One feature a row."""
-        return [Feature(row, (text,)) for row, text in enumerate(_encoded(table, tokenizer, limits))]
+        return features_of_sides([_encoded(table, tokenizer, limits)])
 
     def weight(self, features: Sequence[Feature]) -> float:
         """The number of sentences."""
@@ -81,18 +81,12 @@ def scoring_of(options: Retrieval) -> Scoring:
     )
 
 
-def _encoded(table: pa.Table, tokenizer: Tokenizer, limits: Limits) -> list[list[int]]:
-    texts = table.column("text").to_pylist()
-    if not texts:
-        return []
-    ids: list[list[int]] = tokenizer(texts, truncation=True, max_length=limits.max_length, return_attention_mask=False)[
-        "input_ids"
-    ]
-    return ids
+def _encoded(table: pa.Table, tokenizer: Tokenizer, limits: Limits) -> Ragged:
+    return inputs_for([table.column("text")], tokenizer, limits.max_length).texts
 
 
 def _embedded(model: nn.Module, table: pa.Table, batcher: Batcher, search: Search, pooling: Pooling) -> Tensor:
-    return embed_all(model, _encoded(table, search.tokenizer, search.limits), batcher, pooling)
+    return embed_all(model, _encoded(table, search.tokenizer, search.limits).rows(), batcher, pooling)
 
 
 def _mined(sources: pa.Table, x: Tensor, targets: pa.Table, y: Tensor, options: Retrieval) -> Pairs:

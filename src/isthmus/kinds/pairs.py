@@ -1,4 +1,4 @@
-"""Two texts as one input: what a tokenizer puts before, between and after them, so that either can be cut or slid over.
+"""One text or two as an input: what a tokenizer puts before, between and after, so that either can be cut or slid over.
 
 Read off the tokenizer's own pair of two short texts: `<s> A </s> </s> B </s>` and `[CLS] A [SEP] B [SEP]` alike.
 """
@@ -46,3 +46,10 @@ def template_of(tokenizer: Tokenizer) -> Template:
     end, start = len(texts) - texts[::-1].index(0), texts.index(1)
     numbered = any(encoded.get("token_type_ids", ()))
     return Template(ids[:first], ids[end:start], ids[last + 1 :], numbered)
+
+
+def around(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """The special tokens before and after a single text."""
+    encoded = tokenizer("a")
+    ids, texts = encoded["input_ids"], encoded.sequence_ids()
+    return ids[: texts.index(0)], ids[len(texts) - texts[::-1].index(0) :]

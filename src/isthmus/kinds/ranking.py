@@ -8,7 +8,9 @@ Learned with the other candidates of the batch as negatives; what similarities a
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -16,7 +18,9 @@ from torch.nn import functional
 from isthmus.errors import DataError
 from isthmus.evaluate.retrieval.search import nearest
 from isthmus.kinds.core import Batcher, Feature, Limits, Method, Prediction, Search, Tokenizer
+from isthmus.kinds.features import Features, Ragged, joined
 from isthmus.kinds.pairs import template_of
+from isthmus.kinds.pieces import distinct_pieces, features_of_sides, inputs_for, woven
 from isthmus.kinds.vectors import Pooling, depth_of, embed, embed_all, pooling_of
 from isthmus.model.folder import DUAL_ENCODER
 
@@ -35,16 +39,13 @@ class Ranking:
     independent = False
     splittable = False  # the other examples of the batch are the negatives
 
-    def encode(
-        self, table: pa.Table, tokenizer: Tokenizer, labels: Sequence[str] | None, limits: Limits
-    ) -> list[Feature]:
+    def encode(self, table: pa.Table, tokenizer: Tokenizer, labels: Sequence[str] | None, limits: Limits) -> Features:
         """One feature a row: its query, and, to learn from, its right candidate."""
-        queries = _encoded(table.column("text").to_pylist(), None, tokenizer, limits)
+        queries = inputs_for([table.column("text")], tokenizer, limits.max_length).texts
         if labels is None:
-            return [Feature(row, (query,)) for row, query in enumerate(queries)]
-        texts, contexts = (table.column(name).to_pylist() for name in ("target", "target_context"))
-        right = _encoded(texts, contexts, tokenizer, limits)
-        return [Feature(row, pair) for row, pair in enumerate(zip(queries, right, strict=True))]
+            return features_of_sides([queries])
+        right = _candidates(table.column("target"), table.column("target_context"), tokenizer, limits)
+        return features_of_sides([queries, right])
 
     def weight(self, features: Sequence[Feature]) -> float:
         """The number of queries."""
@@ -104,39 +105,25 @@ def _pool(model: nn.Module, search: Search, batcher: Batcher, pooling: Pooling) 
     for table in search.candidates.values():
         for start in range(0, len(table), _SLICE):
             some = table.slice(start, _SLICE)
-            texts, contexts = (some.column(name).to_pylist() for name in ("text", "context"))
-            ids = _encoded(texts, contexts, search.tokenizer, search.limits)
-            parts.append(embed_all(model, ids, batcher._replace(known={}), pooling))
+            ids = _candidates(some.column("text"), some.column("context"), search.tokenizer, search.limits)
+            parts.append(embed_all(model, ids.rows(), batcher._replace(known={}), pooling))
     return torch.cat(parts)
 
 
-def _encoded(
-    texts: Sequence[str], contexts: Sequence[str] | None, tokenizer: Tokenizer, limits: Limits
-) -> list[list[int]]:
+def _candidates(texts: pa.ChunkedArray, contexts: pa.ChunkedArray, tokenizer: Tokenizer, limits: Limits) -> Ragged:
     """Token ids of texts, each with as much of its context, where it has one, as there is room for."""
-    if not any(contexts or ()):
-        return _ids(texts, tokenizer, limits.max_length)
-    assert contexts is not None
+    alone = inputs_for([texts], tokenizer, limits.max_length).texts
+    within = np.flatnonzero(pc.not_equal(contexts, "").to_numpy())
+    if not len(within):
+        return alone
     template = template_of(tokenizer)
     room = limits.max_length - template.size
-    around = dict.fromkeys(contexts)  # that of all sentences of a paragraph is the same
-    pieces = dict(zip(around, _ids(list(around), tokenizer, room, special=False), strict=True))
-    encoded = []
-    for text, context in zip(_ids(texts, tokenizer, room, special=False), contexts, strict=True):
-        encoded.append(template.join(text, pieces[context][: room - len(text)]).ids)
-    alone = [row for row, context in enumerate(contexts) if not context]
-    for row, ids in zip(alone, _ids([texts[row] for row in alone], tokenizer, limits.max_length), strict=True):
-        encoded[row] = ids
-    return encoded
-
-
-def _ids(texts: Sequence[str], tokenizer: Tokenizer, length: int, special: bool = True) -> list[list[int]]:
-    """Token ids of texts, at most so many."""
-    if not texts:
-        return []
-    settings = {"truncation": True, "max_length": length, "return_attention_mask": False}
-    ids: list[list[int]] = tokenizer(list(texts), add_special_tokens=special, **settings)["input_ids"]
-    return ids
+    tokens, places = distinct_pieces([texts.take(within), contexts.take(within)], tokenizer)
+    text, context = tokens.at(places[0]).shorter(room), tokens.at(places[1])
+    pairs = woven((template.before, template.between, template.after), [text, context.shorter(room - text.lengths)])
+    order = np.arange(len(texts))
+    order[within] = len(texts) + np.arange(len(within))
+    return joined([alone, pairs]).take(order)
 
 
 RANKING: Method = Ranking()

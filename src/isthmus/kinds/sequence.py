@@ -3,12 +3,25 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from isthmus.kinds.core import Batcher, Feature, Limits, Method, Prediction, Search, Tokenizer, label_index, logits_of
+from isthmus.kinds.core import (
+    Batcher,
+    Feature,
+    Limits,
+    Method,
+    Prediction,
+    Search,
+    Tokenizer,
+    label_numbers,
+    logits_of,
+)
+from isthmus.kinds.features import Features, lengths_of
+from isthmus.kinds.pieces import inputs_for
 
 
 class Classification:
@@ -21,22 +34,12 @@ class Classification:
     def __init__(self, columns: tuple[str, ...]) -> None:
         self.columns = columns
 
-    def encode(
-        self, table: pa.Table, tokenizer: Tokenizer, labels: Sequence[str] | None, limits: Limits
-    ) -> list[Feature]:
+    def encode(self, table: pa.Table, tokenizer: Tokenizer, labels: Sequence[str] | None, limits: Limits) -> Features:
         """One feature a row; of two texts, the longer is cut first."""
-        texts = [table.column(name).to_pylist() for name in self.columns]
-        encoded = tokenizer(*texts, truncation=True, max_length=limits.max_length, return_attention_mask=False)
-        ids = encoded["input_ids"]
-        numbers = encoded.get("token_type_ids") or [[] for _ in ids]  # of the texts, where the tokenizer numbers them
-        second = [(row.index(1),) if 1 in row else () for row in numbers]
-        index = {label: number for number, label in enumerate(labels or ())}
-        targets = None
-        if labels is not None:
-            targets = [label_index(label, index, row) for row, label in enumerate(self.golds(table))]
-        return [
-            Feature(row, (text,), targets[row] if targets else None, second=second[row]) for row, text in enumerate(ids)
-        ]
+        target = () if labels is None else (label_numbers(table.column("label"), labels),)
+        inputs = inputs_for([table.column(name) for name in self.columns], tokenizer, limits.max_length)
+        rows = np.arange(len(table), dtype=np.int32)
+        return Features(rows, inputs.texts, "label" if target else "none", target, second=inputs.second)
 
     def weight(self, features: Sequence[Feature]) -> float:
         """The number of examples."""
@@ -59,7 +62,7 @@ class Classification:
     ) -> list[Prediction]:
         """The likeliest label of each row and its probability."""
         found: list[Prediction | None] = [None] * len(table)
-        for positions in batcher.batches([feature.length for feature in features]):
+        for positions in batcher.batches(lengths_of(features)):
             batch = [features[position] for position in positions]
             best = logits_of(model, batch, batcher.pad).float().softmax(-1).max(-1)
             for feature, label, confidence in zip(batch, best.indices.tolist(), best.values.tolist(), strict=True):

@@ -17,8 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from isthmus.data.spacing import SPACES, code_points
 from isthmus.kinds.core import Batcher, Feature, Limits, Method, Prediction, Search, Tokenizer, device_of, inputs_of
-from isthmus.kinds.pairs import Pair, Template, template_of
+from isthmus.kinds.features import Features, Ints, Ragged, Stretches, concatenated, gathered, lengths_of
+from isthmus.kinds.pairs import Template, template_of
+from isthmus.kinds.pieces import distinct_pieces, placed_pieces, woven
 
 #: Tokens of the longest answer, and how many answers are weighed: ``max_answer_length`` and ``n_best_size`` of BERT's
 #: ``run_squad.py``, which XTREME's baselines keep.
@@ -28,23 +31,20 @@ _NOWHERE = 0
 #: Rows whose texts are tokenized together: bounds what the tokenizer returns at once.
 _ROWS = 1000
 
-Ints = NDArray[np.int32]
 
+class Windows(NamedTuple):
+    """Questions with the tokens [first, last) of their contexts; int64, one each.
 
-class Tokens(NamedTuple):
-    """A text as token ids, and the code points [start, end) of each, -1 where no answer may begin or end."""
+    Attributes:
+        row: of the question.
+        room: tokens that are left of the question.
+        first, last: the stretch of the context.
+    """
 
-    ids: list[int]
-    places: Ints
-
-
-class Window(NamedTuple):
-    """A question with the tokens [first, last) of its context, which stand from ``start`` on in the input."""
-
-    pair: Pair
-    start: int
-    first: int
-    last: int
+    row: NDArray[np.int64]
+    room: NDArray[np.int64]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
 
 
 class Boundaries(NamedTuple):
@@ -77,9 +77,7 @@ class Span:
     independent = True
     splittable = True
 
-    def encode(
-        self, table: pa.Table, tokenizer: Tokenizer, labels: Sequence[str] | None, limits: Limits
-    ) -> list[Feature]:
+    def encode(self, table: pa.Table, tokenizer: Tokenizer, labels: Sequence[str] | None, limits: Limits) -> Features:
         """One feature a window. With several right answers the first is learned; with none, that there is none.
 
         The question is whole unless it would leave less room than the longest answer takes (or half of all, if that is
@@ -87,20 +85,11 @@ class Span:
         ``doc_stride`` means (`squad_convert_example_to_features` in its third_party/processors/squad.py).
         """
         template = template_of(tokenizer)
-        features = []
-        for start in range(0, len(table), _ROWS):
-            rows = table.slice(start, _ROWS).to_pylist()
-            questions = _tokenize([row["question"] for row in rows], tokenizer)
-            contexts = _tokenize([row["context"] for row in rows], tokenizer)
-            for number, row in enumerate(rows, start):
-                context = contexts[row["context"]]
-                answer = None if labels is None else _target(row, context.places)
-                for window in _windows(questions[row["question"]].ids, context.ids, template, limits):
-                    asked = labels is None
-                    features.append(
-                        _asked(number, window, context.places) if asked else _learnt(number, window, answer)
-                    )
-        return features
+        parts = [
+            _encoded(table.slice(start, _ROWS), start, tokenizer, template, limits, labels is not None)
+            for start in range(0, len(table), _ROWS)
+        ]
+        return concatenated(parts) if parts else Features.of(())
 
     def weight(self, features: Sequence[Feature]) -> float:
         """The number of windows."""
@@ -130,7 +119,7 @@ class Span:
         """
         found: list[dict[tuple[int, int], float]] = [{} for _ in range(len(table))]
         nothing = [float("inf")] * len(table)
-        for positions in batcher.batches([feature.length for feature in features]):
+        for positions in batcher.batches(lengths_of(features)):
             batch = [features[position] for position in positions]
             scores = boundaries(model, batch, batcher.pad)
             spans = best_spans(scores, _answerable(batch, scores.start), LONGEST, N_BEST)
@@ -210,25 +199,54 @@ def _prediction(context: str, candidates: dict[tuple[int, int], float], none: fl
     return Prediction(scored[0][0], shares[0], tuple(zip((text for text, _ in scored), shares, strict=True)))
 
 
-def _tokenize(texts: Sequence[str], tokenizer: Tokenizer) -> dict[str, Tokens]:
-    """Each distinct text as tokens, without special ones."""
-    distinct = list(dict.fromkeys(texts))
-    encoded = tokenizer(
-        distinct, add_special_tokens=False, return_offsets_mapping=True, return_attention_mask=False, verbose=False
+def _encoded(
+    table: pa.Table, start: int, tokenizer: Tokenizer, template: Template, limits: Limits, learnt: bool
+) -> Features:
+    """The features of some rows, the first of which has the number ``start``."""
+    asked, (question,) = distinct_pieces([table.column("question")], tokenizer)
+    distinct = table.column("context").combine_chunks().dictionary_encode()
+    texts, context = distinct.dictionary.to_pylist(), distinct.indices.to_numpy()
+    read, offsets = placed_pieces(texts, tokenizer)
+    places = [_places(text, one) for text, one in zip(texts, offsets, strict=True)]
+    windows = _windows(asked.lengths[question], read.lengths[context], limits.max_length - template.size, limits.stride)
+    questions = asked.at(question[windows.row]).shorter(windows.room)
+    begin = read.bounds[context[windows.row]]
+    contexts = Stretches(read.values, begin + windows.first, begin + windows.last)
+    inputs = woven((template.before, template.between, template.after), [questions, contexts])
+    turn = len(template.before) + questions.lengths + len(template.between)
+    target: tuple[Ints, ...] = ()
+    if learnt:
+        rows = zip(table.column("answers").to_pylist(), table.column("answer_starts").to_pylist(), context, strict=True)
+        target = _targets([_target(right, starts, places[one]) for right, starts, one in rows], windows, turn)
+    return Features(
+        (windows.row + start).astype(np.int32),
+        inputs,
+        "span" if learnt else "none",
+        target,
+        first_word=windows.first.astype(np.int32),
+        second=Ragged(turn.astype(np.int32), np.arange(len(turn) + 1)) if template.numbered else None,
+        places=None if learnt else _placed(places, contexts, inputs, turn),
     )
-    pairs = zip(distinct, encoded["input_ids"], encoded["offset_mapping"], strict=True)
-    return {text: Tokens(ids, _places(text, offsets)) for text, ids, offsets in pairs}
 
 
-def _places(text: str, offsets: Sequence[tuple[int, int]]) -> Ints:
+def _placed(places: Sequence[Ints], contexts: Stretches, inputs: Ragged, turn: NDArray[np.int64]) -> Ragged:
+    """The places of the tokens of each input, two numbers a token; those of a context stand from ``turn`` on."""
+    there = np.full((len(inputs.values), 2), -1, dtype=np.int32)
+    start = inputs.bounds[:-1] + turn
+    to = gathered(Stretches(np.arange(len(there), dtype=np.int32), start, start + contexts.lengths)).values
+    source = gathered(contexts._replace(values=np.arange(len(contexts.values), dtype=np.int32))).values
+    there[to] = np.concatenate([np.empty((0, 2), np.int32), *places])[source]
+    return Ragged(there.reshape(-1), 2 * inputs.bounds)
+
+
+def _places(text: str, offsets: Ints) -> Ints:
     """The stretch of each token, without the white space that some tokenizers count to it.
 
     A token that starts at the same letter as the one after it (the bare word boundary `▁`, the first half of a letter
     that the tokenizer writes as two) marks no place of its own.
     """
-    places = np.maximum.accumulate(np.asarray(offsets, dtype=np.int32).reshape(-1, 2), axis=0)
-    space = np.fromiter(map(str.isspace, text), dtype=bool, count=len(text))
-    letters = np.flatnonzero(~space).astype(np.int32)
+    places = np.maximum.accumulate(offsets, axis=0)
+    letters = np.flatnonzero(~np.isin(code_points(text), SPACES)).astype(np.int32)
     if not len(letters):
         return np.full_like(places, -1)
     after = np.append(letters, np.int32(len(text)))[np.searchsorted(letters, places[:, 0])]
@@ -240,45 +258,38 @@ def _places(text: str, offsets: Sequence[tuple[int, int]]) -> Ints:
     return places
 
 
-def _target(row: dict[str, Any], places: Ints) -> tuple[int, int] | None:
-    """The first and the last token of the row's first answer, or None where there is no answer to point at.
+def _target(answers: list[str], starts: list[int], places: Ints) -> tuple[int, int] | None:
+    """The first and the last token of a row's first answer, or None where there is no answer to point at.
 
     An answer that starts or ends inside a token takes the whole token; one that the tokenizer leaves nothing of, the
     token after it.
     """
     there = np.flatnonzero(places[:, 0] >= 0)
-    if not row["answers"] or not row["answers"][0] or not len(there):
+    if not answers or not answers[0] or not len(there):
         return None
-    start = row["answer_starts"][0]
-    end = start + len(row["answers"][0])
+    start, end = starts[0], starts[0] + len(answers[0])
     first = min(int(np.searchsorted(places[there, 1], start, side="right")), len(there) - 1)
     last = max(int(np.searchsorted(places[there, 0], end, side="left")) - 1, first)
     return int(there[first]), int(there[last])
 
 
-def _windows(question: list[int], tokens: list[int], template: Template, limits: Limits) -> Iterator[Window]:
-    """The context as it fits beside the question."""
-    places = limits.max_length - template.size
-    question = question[: places - min(LONGEST, places // 2)]
-    for first, last in stretches(len(tokens), places - len(question), limits.stride):
-        pair = template.join(question, tokens[first:last])
-        yield Window(pair, len(pair.ids) - len(template.after) - (last - first), first, last)
+def _targets(answers: Sequence[tuple[int, int] | None], windows: Windows, turn: NDArray[np.int64]) -> tuple[Ints, Ints]:
+    """Where the answers of the rows, in tokens of the context, begin and end in each window."""
+    known = np.asarray([answer or (-1, -1) for answer in answers], dtype=np.int64).reshape(-1, 2)[windows.row]
+    inside = (windows.first <= known[:, 0]) & (known[:, 1] < windows.last)
+    first, last = (np.where(inside, known[:, side] + turn - windows.first, _NOWHERE) for side in (0, 1))
+    return first.astype(np.int32), last.astype(np.int32)
 
 
-def _learnt(row: int, window: Window, answer: tuple[int, int] | None) -> Feature:
-    """The feature of a window whose ``answer``, in tokens of the context, is known."""
-    target = (_NOWHERE, _NOWHERE)
-    if answer is not None and window.first <= answer[0] and answer[1] < window.last:
-        moved = window.start - window.first
-        target = (answer[0] + moved, answer[1] + moved)
-    return Feature(row, (window.pair.ids,), target, (), window.first, window.pair.second)
-
-
-def _asked(row: int, window: Window, places: Ints) -> Feature:
-    """The feature of a window whose answer is looked for."""
-    there = np.full((len(window.pair.ids), 2), -1, dtype=np.int32)
-    there[window.start : window.start + window.last - window.first] = places[window.first : window.last]
-    return Feature(row, (window.pair.ids,), None, (), window.first, window.pair.second, there)
+def _windows(questions: NDArray[np.int64], contexts: NDArray[np.int64], places: int, stride: int) -> Windows:
+    """The contexts of so many tokens as they fit beside their questions, where there are ``places`` for both."""
+    room = np.minimum(questions, places - min(LONGEST, places // 2))
+    found = [
+        (row, asked, first, last)
+        for row, (asked, tokens) in enumerate(zip(room.tolist(), contexts.tolist(), strict=True))
+        for first, last in stretches(tokens, places - asked, stride)
+    ]
+    return Windows(*np.asarray(found, dtype=np.int64).reshape(-1, 4).T)
 
 
 def stretches(tokens: int, room: int, stride: int) -> Iterator[tuple[int, int]]:

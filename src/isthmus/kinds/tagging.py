@@ -4,15 +4,30 @@ A sentence longer than the limit becomes several windows that meet at word bound
 nothing of becomes the unknown token. So every word is predicted exactly once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from isthmus.kinds.core import Batcher, Feature, Limits, Method, Prediction, Search, Tokenizer, label_index, logits_of
+from isthmus.kinds.core import (
+    Batcher,
+    Feature,
+    Limits,
+    Method,
+    Prediction,
+    Search,
+    Tokenizer,
+    label_numbers,
+    logits_of,
+)
+from isthmus.kinds.features import Bounds, Features, Ragged, Stretches, bounds_of, gathered, joined, lengths_of
+from isthmus.kinds.pieces import distinct_pieces, woven
 
 _IGNORE = -100
 
@@ -24,28 +39,32 @@ class Tagging:
     independent = True
     splittable = True
 
-    def encode(
-        self, table: pa.Table, tokenizer: Tokenizer, labels: Sequence[str] | None, limits: Limits
-    ) -> list[Feature]:
+    def encode(self, table: pa.Table, tokenizer: Tokenizer, labels: Sequence[str] | None, limits: Limits) -> Features:
         """One feature a window; a sentence without words gives none."""
-        sentences = table.column("tokens").to_pylist()
-        pieces = _pieces({word for sentence in sentences for word in sentence}, tokenizer, limits.max_length)
-        index = {label: number for number, label in enumerate(labels or ())}
-        features = []
-        for row, (words, tags) in enumerate(zip(sentences, table.column("tags").to_pylist(), strict=True)):
-            for first, window in _windows([pieces[word] for word in words], limits.max_length - 2):
-                starts, ids = [], [tokenizer.cls_token_id]
-                for word in window:
-                    starts.append(len(ids))
-                    ids.extend(word)
-                ids.append(tokenizer.sep_token_id)
-                target = None
-                if labels is not None:
-                    target = [_IGNORE] * len(ids)
-                    for start, tag in zip(starts, tags[first:], strict=False):
-                        target[start] = label_index(tag, index, row)
-                features.append(Feature(row, (ids,), target, tuple(starts), first))
-        return features
+        sentences = table.column("tokens")
+        words, limit = pc.list_flatten(sentences), limits.max_length - 2
+        numbers = bounds_of(pc.list_value_length(sentences).to_numpy())  # of the first word of each sentence
+        pieces = _pieces(words, tokenizer, limit)
+        starts = _starts(numbers, pieces.bounds, limit)
+        ends = np.append(starts, len(words))
+        windows = Stretches(pieces.values, pieces.bounds[starts], pieces.bounds[ends[1:]])
+        texts = woven([[tokenizer.cls_token_id], [tokenizer.sep_token_id]], [windows])
+        places = pieces.bounds[:-1] - np.repeat(windows.first, np.diff(ends)) + 1
+        target: tuple[Ragged, ...] = ()
+        if labels is not None:
+            rows = np.repeat(np.arange(len(table), dtype=np.int32), np.diff(numbers))
+            target = (Ragged(np.full(len(texts.values), _IGNORE, dtype=np.int32), texts.bounds),)
+            tags = label_numbers(pc.list_flatten(table.column("tags")), labels, rows)
+            target[0].values[np.repeat(texts.bounds[:-1], np.diff(ends)) + places] = tags
+        example = np.searchsorted(numbers, starts, side="right") - 1
+        return Features(
+            example.astype(np.int32),
+            texts,
+            "tokens" if target else "none",
+            target,
+            words=Ragged(places.astype(np.int32), ends),
+            first_word=(starts - numbers[example]).astype(np.int32),
+        )
 
     def weight(self, features: Sequence[Feature]) -> float:
         """The number of words."""
@@ -73,7 +92,7 @@ class Tagging:
         lengths = [len(words) for words in table.column("tokens").to_pylist()]
         tags = [[""] * length for length in lengths]
         sure = [0.0] * len(lengths)
-        for positions in batcher.batches([feature.length for feature in features]):
+        for positions in batcher.batches(lengths_of(features)):
             batch = [features[position] for position in positions]
             best = logits_of(model, batch, batcher.pad).float().softmax(-1).max(-1)
             chosen, values = best.indices.tolist(), best.values.tolist()
@@ -88,28 +107,34 @@ class Tagging:
         return list(table.column("tags").to_pylist())
 
 
-def _pieces(words: set[str], tokenizer: Tokenizer, max_length: int) -> dict[str, list[int]]:
+def _pieces(words: pa.ChunkedArray, tokenizer: Tokenizer, limit: int) -> Ragged:
     """The sub-words of each word: at least one, and never more than fit between the special tokens."""
-    ordered = sorted(words)
-    if not ordered:
-        return {}
-    ids = tokenizer(ordered, add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]
-    return {
-        word: (list(piece) or [tokenizer.unk_token_id])[: max_length - 2]
-        for word, piece in zip(ordered, ids, strict=True)
-    }
+    tokens, (places,) = distinct_pieces([words], tokenizer)
+    nothing = tokens.lengths == 0
+    tokens = joined([tokens, Ragged.of([[tokenizer.unk_token_id]])])
+    places = np.where(nothing[places], len(nothing), places)
+    return gathered(tokens.at(places).shorter(limit))
 
 
-def _windows(words: list[list[int]], limit: int) -> Iterator[tuple[int, list[list[int]]]]:
-    """The sentence in stretches of at most ``limit`` sub-words, each with the number of its first word."""
-    first, size = 0, 0
+def _starts(sentences: Bounds, words: Bounds, limit: int) -> NDArray[np.int64]:
+    """The first word of each window, rising. Sentences are stretches of words, and words are stretches of sub-words."""
+    sizes = words[sentences[1:]] - words[sentences[:-1]]
+    found = [sentences[:-1][sizes > 0]]
+    for row in np.flatnonzero(sizes > limit):
+        first, last = sentences[row], sentences[row + 1]
+        found.append(first + np.asarray(_breaks(np.diff(words[first : last + 1]).tolist(), limit), dtype=np.int64))
+    return np.sort(np.concatenate(found))
+
+
+def _breaks(words: Sequence[int], limit: int) -> list[int]:
+    """Which words of so many sub-words begin a window of at most ``limit`` sub-words; without the first one."""
+    found, size = [], 0
     for number, word in enumerate(words):
-        if size + len(word) > limit:
-            yield first, words[first:number]
-            first, size = number, 0
-        size += len(word)
-    if words:
-        yield first, words[first:]
+        if size + word > limit:
+            found.append(number)
+            size = 0
+        size += word
+    return found
 
 
 TAGGING: Method = Tagging()

@@ -1,7 +1,9 @@
 """Texts without labels (`text`): masked language modelling, as an intermediate task or to measure.
 
 As in BERT (arXiv 1810.04805, section 3.1 and appendix A.1) 15% of the tokens of a window are predicted, and at least
-one: 80% of these are masked, 10% replaced by another token, 10% left as they are. Masks are drawn anew in every step,
+one: 80% of these are masked, 10% replaced by another token, 10% left as they are. With `Limits.whole_words` all pieces
+of a word are predicted or none (BERT's whole-word masking, of 2019), which leaves few windows a token short of the 15%;
+words are those of the tokenizer and of white space (`pieces.worded_pieces`). Masks are drawn anew in every step,
 as a function of the step's seed and the window alone, so that neither micro-batches nor a resumed run change them. For
 measuring, masks are a function of the row's id and all are the mask token.
 
@@ -22,29 +24,25 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from isthmus.errors import DataError, ModelError
-from isthmus.kinds.core import Batcher, Feature, Limits, Method, Prediction, Search, Tokenizer, device_of, inputs_of
+from isthmus.kinds.core import Batcher, Limits, Method, Prediction, Search, Tokenizer, device_of, inputs_of
+from isthmus.kinds.features import (
+    Blanks,
+    Feature,
+    Features,
+    Ragged,
+    Stretches,
+    Vocabulary,
+    bounds_of,
+    gathered,
+    lengths_of,
+)
+from isthmus.kinds.pairs import around
+from isthmus.kinds.pieces import pieces, worded_pieces, woven
 
 _SHARE = 0.15
 _MASKED, _REPLACED = 0.8, 0.1
 
 Ints = NDArray[np.int64]
-
-
-class Vocabulary(NamedTuple):
-    """What masking must know of a tokenizer: shared by all features."""
-
-    mask: int
-    #: the special tokens, which are never masked and never stand in for another
-    special: Ints
-    #: all other tokens
-    ordinary: Ints
-
-
-class Blanks(NamedTuple):
-    """The positions of a window that are to be predicted, rising, and what stood there."""
-
-    positions: Ints
-    tokens: Ints
 
 
 class Text:
@@ -54,9 +52,7 @@ class Text:
     independent = True
     splittable = True
 
-    def encode(
-        self, table: pa.Table, tokenizer: Tokenizer, labels: Sequence[str] | None, limits: Limits
-    ) -> list[Feature]:
+    def encode(self, table: pa.Table, tokenizer: Tokenizer, labels: Sequence[str] | None, limits: Limits) -> Features:
         """One feature a window; windows of a long text follow each other. One without ordinary tokens is left out.
 
         Raises:
@@ -64,32 +60,44 @@ class Text:
             DataError: there is nothing to learn from.
         """
         vocabulary = _vocabulary(tokenizer)
-        before, after = _around(tokenizer)
+        before, after = around(tokenizer)
         room = limits.max_length - len(before) - len(after)
         texts = table.column("text").to_pylist()
-        encoded = tokenizer(texts, add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]
-        features = []
-        for row, (name, ids) in enumerate(zip(table.column("id").to_pylist(), encoded, strict=True)):
-            for first in range(0, len(ids), room):
-                window = Feature(row, (before + ids[first : first + room] + after,), vocabulary, (), first)
-                if not len(_ordinary(window)):
-                    continue
-                features.append(window if labels is not None else _measured(window, name))
-        if labels is not None and not features:
+        whole = limits.whole_words and labels is not None
+        tokens, begins = worded_pieces(texts, tokenizer) if whole else (pieces(texts, tokenizer), None)
+        windows = _windows(tokens, begins, room)
+        ordinary = bounds_of((~np.isin(tokens.values, vocabulary.special)).astype(np.int64))
+        windows = windows.take(ordinary[windows.last] > ordinary[windows.first])
+        if labels is not None and not len(windows.row):
             raise DataError("None of the texts has a token to learn from.")
-        return features
+        features = Features(
+            windows.row.astype(np.int32),
+            woven((before, after), [Stretches(tokens.values, windows.first, windows.last)]),
+            "shared",
+            vocabulary=vocabulary,
+            first_word=(windows.first - tokens.bounds[windows.row]).astype(np.int32),
+            words=None if begins is None else _words(begins, windows, len(before)),
+        )
+        if labels is not None:
+            return features
+        names = table.column("id").to_pylist()
+        return Features.of([_measured(window, names[window.example]) for window in features])
 
     def weight(self, features: Sequence[Feature]) -> float:
         """The number of tokens that are predicted: the same whichever they are."""
-        return float(sum(_count(len(_ordinary(feature))) for feature in features))
+        columns = Features.of(features)
+        ordinary = bounds_of((~np.isin(columns.texts.values, features[0].target.special)).astype(np.int64))
+        return float(_counts(np.diff(ordinary[columns.texts.bounds])).sum())
 
     def loss(self, model: nn.Module, features: Sequence[Feature], pad: int, temperature: float) -> Tensor:
         """Cross-entropy at the masked tokens. Masks follow from the seed last given to ``torch.manual_seed``."""
-        masked = [mask(feature, torch.initial_seed()) for feature in features]
-        blanks: list[Blanks] = [feature.target for feature in masked]
-        logits = logits_at(model, masked, [blank.positions for blank in blanks], pad)
-        wanted = torch.from_numpy(np.concatenate([blank.tokens for blank in blanks])).to(logits.device)
-        return functional.cross_entropy(logits.float(), wanted)
+        masked = mask(features, torch.initial_seed())
+        positions, tokens = masked.target
+        assert isinstance(positions, Ragged) and isinstance(tokens, Ragged)
+        logits = logits_at(model, masked, [positions.row(row) for row in range(len(masked))], pad)
+        wanted = torch.from_numpy(tokens.values.astype(np.int64)).to(logits.device)
+        # Whole words may be a token short of what the weight says, which is the same in any micro-batches.
+        return functional.cross_entropy(logits.float(), wanted) * (len(wanted) / self.weight(features))
 
     def predict(
         self,
@@ -106,7 +114,7 @@ class Text:
         """
         guessed: list[list[int]] = [[] for _ in features]
         sure: list[list[float]] = [[] for _ in features]
-        for numbers in batcher.batches([feature.length for feature in features]):
+        for numbers in batcher.batches(lengths_of(features)):
             batch = [features[number] for number in numbers]
             positions = [feature.target.positions for feature in batch]
             logits = logits_at(model, batch, positions, batcher.pad).float()
@@ -129,46 +137,96 @@ class Text:
         return [None] * len(table)
 
 
-def mask(window: Feature, seed: int) -> Feature:
-    """The window with 15% of its tokens masked, replaced or to be guessed as they are; its target becomes `Blanks`."""
-    vocabulary: Vocabulary = window.target
-    generator = np.random.Generator(np.random.PCG64([seed, window.example, window.first_word]))
-    positions = _drawn(window, generator)
-    ids = np.asarray(window.texts[0])
-    tokens = ids[positions]
-    lot = generator.random(len(positions))
-    others = generator.choice(vocabulary.ordinary, len(positions))
-    ids[positions] = np.select([lot < _MASKED, lot < _MASKED + _REPLACED], [vocabulary.mask, others], tokens)
-    return Feature(window.example, (ids.tolist(),), Blanks(positions, tokens), (), window.first_word)
+def mask(windows: Sequence[Feature], seed: int) -> Features:
+    """The windows with 15% of their tokens masked, replaced or to be guessed as they are; targets become `Blanks`."""
+    vocabulary: Vocabulary = windows[0].target
+    columns = Features.of(windows)
+    ids, bounds = columns.texts.values.copy(), columns.texts.bounds
+    ordinary = np.flatnonzero(~np.isin(ids, vocabulary.special))
+    window = np.searchsorted(bounds, ordinary, side="right") - 1
+    first = np.zeros(len(columns), np.int32) if columns.first_word is None else columns.first_word
+    places, lots, others = _random(seed, columns.example[window], first[window], ordinary - bounds[window])
+    counts = _counts(np.bincount(window, minlength=len(columns)))
+    if columns.words is None:
+        chosen = _smallest(places, window, counts)
+    else:
+        starts = columns.words.values + np.repeat(bounds[:-1], columns.words.lengths)
+        chosen = _smallest_words(places, window, np.searchsorted(starts, ordinary, side="right"), counts)
+    flat, window = ordinary[chosen], window[chosen]
+    tokens, lot = ids[flat], lots[chosen] / 2.0**64
+    replaced = vocabulary.ordinary[others[chosen] % np.uint64(len(vocabulary.ordinary))]
+    ids[flat] = np.select([lot < _MASKED, lot < _MASKED + _REPLACED], [vocabulary.mask, replaced], tokens)
+    blanks = bounds_of(np.bincount(window, minlength=len(columns)))
+    positions = (flat - bounds[window]).astype(np.int32)
+    target = Ragged(positions, blanks), Ragged(tokens, blanks)
+    return Features(columns.example, Ragged(ids, bounds), "blanks", target, first_word=columns.first_word)
+
+
+def _random(seed: int, *named: NDArray[np.integer[Any]]) -> list[NDArray[np.uint64]]:
+    """Three random numbers for each token: functions of the seed, its row, its window and its position."""
+    state = _mixed(np.asarray([seed % 2**64], dtype=np.uint64))
+    for name in named:
+        state = _mixed(state ^ name.astype(np.uint64))
+    return [_mixed(state ^ np.uint64(stream)) for stream in (1, 2, 3)]
+
+
+def _mixed(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """One step of SplitMix64 (Steele, Lea and Flood 2014): numbers that differ give numbers that look random."""
+    state = state + np.uint64(0x9E3779B97F4A7C15)
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return state ^ (state >> np.uint64(31))
+
+
+def _smallest(numbers: NDArray[np.uint64], window: Ints, counts: Ints) -> Ints:
+    """Which tokens, rising, have the smallest numbers of their window: as many of each as ``counts`` says."""
+    order = np.lexsort((numbers, window))
+    rank = np.arange(len(order)) - np.searchsorted(window, window)  # windows are in order, before and after
+    return np.sort(order[rank < counts[window]])
+
+
+def _smallest_words(numbers: NDArray[np.uint64], window: Ints, words: Ints, counts: Ints) -> Ints:
+    """As `_smallest`, of whole words: as many tokens of each window as ``counts`` says, or fewer.
+
+    As in BERT, a word that is longer than what is left to be drawn is passed over. Where every word is longer than all
+    that is to be drawn, the first drawn of the shortest is taken.
+    """
+    _, first, word, sizes = np.unique(words, return_index=True, return_inverse=True, return_counts=True)
+    numbers, window = numbers[first], window[first]
+    taken, left = np.zeros(len(first), dtype=np.bool_), counts.tolist()
+    order = np.lexsort((numbers, window))
+    for place, of, size in zip(order.tolist(), window[order].tolist(), sizes[order].tolist(), strict=True):
+        if size <= left[of]:
+            taken[place] = True
+            left[of] -= size
+    none = np.flatnonzero(np.asarray(left) == counts)
+    shortest = np.lexsort((numbers, sizes, window))
+    taken[shortest[np.searchsorted(window, none)]] = True
+    return np.flatnonzero(taken[word])
 
 
 def _measured(window: Feature, name: str) -> Feature:
     """The window with the tokens masked that its row's id says, all by the mask token."""
     seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
-    positions = _drawn(window, np.random.Generator(np.random.PCG64([seed, window.first_word])))
+    generator = np.random.Generator(np.random.PCG64([seed, window.first_word]))
     ids = np.asarray(window.texts[0])
+    ordinary = np.flatnonzero(~np.isin(ids, window.target.special))
+    count = int(_counts(np.asarray([len(ordinary)]))[0])
+    positions = np.sort(generator.choice(ordinary, count, replace=False))
     tokens = ids[positions]
     ids[positions] = window.target.mask
     return Feature(window.example, (ids.tolist(),), Blanks(positions, tokens), (), window.first_word)
 
 
-def _drawn(window: Feature, generator: np.random.Generator) -> Ints:
-    """The positions to predict, rising."""
-    ordinary = _ordinary(window)
-    return np.sort(generator.choice(ordinary, _count(len(ordinary)), replace=False))
-
-
-def _ordinary(window: Feature) -> Ints:
-    """The positions of a window's tokens that are not special."""
-    return np.flatnonzero(~np.isin(window.texts[0], window.target.special))
-
-
-def _count(tokens: int) -> int:
+def _counts(tokens: Ints) -> Ints:
     """How many of so many tokens are predicted."""
-    return max(1, round(_SHARE * tokens))
+    counts: Ints = np.maximum(1, np.rint(_SHARE * tokens).astype(np.int64))
+    return counts
 
 
-def logits_at(model: nn.Module, features: Sequence[Feature], positions: Sequence[Ints], pad: int) -> Tensor:
+def logits_at(
+    model: nn.Module, features: Sequence[Feature], positions: Sequence[NDArray[np.integer[Any]]], pad: int
+) -> Tensor:
     """The scores of the whole vocabulary at ``positions`` of each feature: (positions of all, vocabulary)."""
     inputs = inputs_of(features, pad, device_of(model))
     width = inputs["input_ids"].shape[1]
@@ -205,11 +263,53 @@ def _vocabulary(tokenizer: Tokenizer) -> Vocabulary:
     return Vocabulary(tokenizer.mask_token_id, special, ordinary)
 
 
-def _around(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
-    """The special tokens before and after a single text."""
-    encoded = tokenizer("a")
-    ids, texts = encoded["input_ids"], encoded.sequence_ids()
-    return ids[: texts.index(0)], ids[len(texts) - texts[::-1].index(0) :]
+class _Windows(NamedTuple):
+    """Stretches [first, last) of all tokens, and the row each is of."""
+
+    row: Ints
+    first: Ints
+    last: Ints
+
+    def take(self, some: NDArray[Any]) -> "_Windows":
+        return _Windows(*(part[some] for part in self))
+
+
+def _windows(tokens: Ragged, begins: NDArray[np.bool_] | None, room: int) -> _Windows:
+    """The texts in windows of at most ``room`` tokens, which end where a word begins if they can."""
+    counts = -(-tokens.lengths // room)
+    row = np.repeat(np.arange(len(counts)), counts)
+    first = tokens.bounds[row] + room * (np.arange(len(row)) - np.repeat(bounds_of(counts)[:-1], counts))
+    windows = _Windows(row, first, np.minimum(first + room, tokens.bounds[row + 1]))
+    if begins is None:
+        return windows
+    long = [
+        (one, *window)
+        for one in np.flatnonzero(counts > 1).tolist()
+        for window in _between_words(begins, int(tokens.bounds[one]), int(tokens.bounds[one + 1]), room)
+    ]
+    parts = zip(windows.take(counts[row] == 1), np.asarray(long, dtype=np.int64).reshape(-1, 3).T, strict=True)
+    every = _Windows(*(np.concatenate(part) for part in parts))
+    return every.take(np.argsort(every.first, kind="stable"))
+
+
+def _between_words(begins: NDArray[np.bool_], first: int, end: int, room: int) -> Iterator[tuple[int, int]]:
+    """The windows of the tokens [first, end): each ends before the word that it cannot hold, if it holds another."""
+    while first < end:
+        last = min(first + room, end)
+        if last < end:
+            starts = np.flatnonzero(begins[first + 1 : last + 1])
+            last = first + 1 + int(starts[-1]) if len(starts) else last
+        yield first, last
+        first = last
+
+
+def _words(begins: NDArray[np.bool_], windows: _Windows, before: int) -> Ragged:
+    """Where words begin in each window, after so many special tokens; its first token always begins one."""
+    tokens = gathered(Stretches(begins.astype(np.int32), windows.first, windows.last))
+    tokens.values[tokens.bounds[:-1]] = 1
+    starts = np.flatnonzero(tokens.values)
+    places = starts - np.repeat(tokens.bounds[:-1], tokens.lengths)[starts] + before
+    return Ragged(places.astype(np.int32), bounds_of(tokens.values)[tokens.bounds])
 
 
 def _names(ids: Sequence[int], tokenizer: Tokenizer) -> list[str]:
