@@ -20,7 +20,14 @@ from isthmus import spec
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "studies.md"
 #: Where the page tells of the models that fields hold.
-SECTIONS = {"Recipe": "recipes", "Files": "files-of-your-own", "Retrieval": "retrieval"}
+SECTIONS = {
+    "Recipe": "recipes",
+    "Files": "files-of-your-own",
+    "Retrieval": "retrieval",
+    "Mixture": "mixtures",
+    "MaskedText": "masked-language-modelling-in-between",
+    "Translation": "translations",
+}
 
 
 def words(hint: Any) -> str:

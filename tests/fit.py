@@ -5,7 +5,8 @@ from typing import Any
 
 from isthmus.kinds.core import Feature, Method
 from isthmus.spec import Recipe
-from isthmus.train.loop import Training, make_optimizer, run
+from isthmus.train.loop import Member, Training, run
+from isthmus.train.optimizer import make_optimizer
 
 
 def fit(
@@ -20,7 +21,8 @@ def fit(
     """Train ``model`` in place; ``begin`` and ``after`` (each step) are given the training and the optimizer."""
     from accelerate import Accelerator
 
-    training, optimizer = Training(model, method, features, recipe, 1, pad), make_optimizer(model, recipe)
+    members = [Member("task", method, features, recipe.batch_size)]
+    training, optimizer = Training(model, members, recipe, 1, pad), make_optimizer(model, recipe)
     begin(training, optimizer)
     accelerator = Accelerator(cpu=True)
     prepared, prepared_optimizer = accelerator.prepare(model, optimizer)

@@ -10,6 +10,7 @@ from isthmus.data.catalog import SplitFacts
 from isthmus.data.schema import Kind
 from isthmus.errors import SpecError
 from isthmus.plan import Facts, ModelSource, Plan, plan
+from isthmus.plan_training import mixture_of
 from isthmus.spec import NONE, Recipe, Study
 from isthmus.stage import Settings, Stage
 from isthmus.tasks.core import Task
@@ -207,3 +208,120 @@ def test_predictions_need_no_scores() -> None:
         assert len(stages(made, "train")) == trained
         assert not stages(made, "score")
         assert made.chains[0].predictions in made.stages
+
+
+MIXED = {"mix": {"tasks": ["mnli", "qqp"]}}
+
+
+def with_mixtures(study: Study) -> Facts:
+    return replace(FACTS, mixture=lambda name: mixture_of(name, study.mixtures), offers=lambda *_: True)
+
+
+def trained(**fields: object) -> Stage:
+    """The one train stage of a study that trains one intermediate and measures it as it is."""
+    study = Study.model_validate({"targets": ["tatoeba"], **fields})
+    (stage,) = stages(plan(study, with_mixtures(study)), "train")
+    return stage
+
+
+def test_a_mixture_is_one_stage_whose_members_are_in_its_key() -> None:
+    stage = trained(intermediates=["mix"], mixtures=MIXED)
+    assert [member["name"] for member in stage.identity["members"]] == ["mnli", "qqp"]
+    assert [member["train"] for member in stage.identity["members"]] == ["mnli/train/en", "qqp/train/en"]
+    assert trained(intermediates=["mnli+qqp"]).key == stage.key, "the same, written in line"
+    for change in ({"sampling": "uniform"}, {"cap": 5}, {"heads": "shared"}, {"tasks": ["qqp", "mnli"]}):
+        assert trained(intermediates=["mix"], mixtures={"mix": {**MIXED["mix"], **change}}).key != stage.key
+
+
+def test_members_of_a_mixture_have_batches_of_their_own_and_one_learning_rate() -> None:
+    overrides = {"qqp": {"batch_size": 4, "learning_rate": 0.5}, "mix": {"learning_rate": 0.1, "batch_size": 16}}
+    stage = trained(intermediates=["mix"], mixtures=MIXED, overrides=overrides)
+    assert stage.identity["recipe"] == {"learning_rate": 0.1, "batch_size": 16}
+    assert [member.get("recipe") for member in stage.identity["members"]] == [None, {"batch_size": 4}]
+
+
+def test_masked_language_modelling_is_a_member_for_each_language() -> None:
+    mlm = {"share": 0.3, "tasks": ["xnli", "tatoeba"], "split": "dev", "languages": ["sw"]}
+    stage = trained(intermediates=["mix"], mixtures={"mix": {**MIXED["mix"], "mlm": mlm}})
+    *_, member = stage.identity["members"]
+    assert (member["name"], member["kind"]) == ("mlm/sw", "text")
+    assert member["train"] == ["xnli/dev/sw", "tatoeba/dev/sw"] and member["text_of"] == ["pair", "pair"]
+    assert stage.identity["mixture"]["mlm"] == {"share": 0.3, "temperature": 3.3}
+
+
+def test_translations_are_stages_of_their_own_which_studies_share() -> None:
+    translation = {"task": "mnli", "translator": "t", "into": ["de", "sw"]}
+    study = Study.model_validate(
+        {"targets": ["tatoeba"], "intermediates": ["none", "mnli-mt"], "seeds": [1, 2],
+         "translations": {"mnli-mt": translation}}
+    )  # fmt: skip
+    made = plan(study, with_mixtures(study))
+    translate = stages(made, "translate")
+    assert [stage.identity["language"] for stage in translate] == ["de", "sw"]
+    for stage in stages(made, "train"):
+        assert stage.identity["train"] == ["mnli/train/en", "@rows.de", "@rows.sw"]
+        assert [stage.inputs[f"rows.{tag}"] for tag in ("de", "sw")] == [each.key for each in translate]
+        assert next(iter(stage.inputs)) == "model"
+
+
+def test_dev_rows_are_those_of_the_dev_split_or_held_out_of_training() -> None:
+    recipe = {"evaluate_every": 10, "dev_examples": 50}
+    study = Study.model_validate({"targets": ["tatoeba"], "intermediates": ["mnli"], "recipe": recipe})
+    (with_dev,) = stages(plan(study, with_mixtures(study)), "train")
+    assert with_dev.identity["dev"] == {"en": "mnli/dev/en"} and with_dev.identity["metric"] == "accuracy"
+    (without,) = stages(plan(study, replace(with_mixtures(study), offers=lambda *_: False)), "train")
+    assert without.identity["dev"] == {"held_out": 50, "language": "en"}
+    same = replace(with_mixtures(study), split=lambda task, _, language: SplitFacts(f"{task.name}/{language}", 9, 9))
+    (measured,) = stages(plan(study, same), "train")
+    assert "held_out" in measured.identity["dev"], "a dev split that is measured is no dev split"
+
+
+def test_stopping_on_another_language_is_said_in_the_plan_and_needs_rows_in_it() -> None:
+    recipe = {"evaluate_every": 10, "dev_languages": ["en", "sw"]}
+    study = Study.model_validate({"targets": ["tatoeba"], "intermediates": ["mnli"], "recipe": recipe})
+    (stage,) = stages(plan(study, with_mixtures(study)), "train")
+    assert set(stage.identity["dev"]) == {"en", "sw"}
+    assert stage.hints["tuned_on"] == ["sw"]
+    with pytest.raises(SpecError, match="dev_languages: mnli has no dev rows in sw"):
+        plan(study, replace(with_mixtures(study), offers=lambda _, split, language: language == "en"))
+
+
+def test_a_head_is_kept_only_where_it_fits_and_the_title_says_so() -> None:
+    keep = {"overrides": {"mnli": {"head": "keep"}}, "targets": ["tatoeba"]}
+    study = Study.model_validate({**keep, "intermediates": ["qqp > mnli"]})
+    _, second = stages(plan(study, with_mixtures(study)), "train")
+    assert "mnli (keeps its head)" in second.title
+    labelled = replace(FACTS, task=lambda name: replace(made_up_task(name), labels=("a", name)))
+    with pytest.raises(SpecError, match="mnli cannot go on with the head of the stage before"):
+        plan(study, labelled)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"intermediates": ["mnli+mnli"]}, "names a task twice"),
+        ({"intermediates": ["mnli+"]}, "is not a mixture"),
+        ({"intermediates": ["mix"], "mixtures": {"mix": {"tasks": ["mnli", "tatoeba"]}}}, "no training data"),
+        ({"intermediates": ["mix"], "mixtures": MIXED, "overrides": {"qqp": {"head": "keep"}}}, "fresh heads"),
+    ],
+)
+def test_a_mixture_that_cannot_be_trained_is_refused(fields: dict[str, object], sentence: str) -> None:
+    with pytest.raises(SpecError, match=sentence):
+        trained(**fields)
+
+
+def test_heads_are_shared_only_by_tasks_that_are_alike() -> None:
+    study = Study.model_validate(
+        {"targets": ["tatoeba"], "intermediates": ["mix"], "mixtures": {"mix": {**MIXED["mix"], "heads": "shared"}}}
+    )
+    labelled = replace(with_mixtures(study), task=lambda name: replace(made_up_task(name), labels=("a", name)))
+    with pytest.raises(SpecError, match="mnli, qqp cannot share a head"):
+        plan(study, labelled)
+
+
+def test_a_mixture_that_is_measured_as_it_is_uses_the_head_of_the_task() -> None:
+    study = Study.model_validate(
+        {"targets": ["mnli"], "intermediates": ["mix"], "mixtures": MIXED, "train_on": {"mnli": []}}
+    )
+    (predict,) = stages(plan(study, with_mixtures(study)), "predict")
+    assert predict.identity["head"] == "mnli"

@@ -14,8 +14,9 @@ _CHARACTERS_PER_TOKEN = 3.5
 _SPECIAL_TOKENS = 2
 #: Of a plain matrix product's speed, what a training or prediction step reaches on short texts.
 _EFFICIENCY = 0.45
-_OVERHEAD = {"model": 6.0, "train": 3.0, "predict": 3.0, "score": 0.5}  # seconds: loading, encoding, writing
+_OVERHEAD = {"model": 6.0, "translate": 5.0, "train": 3.0, "predict": 3.0, "score": 0.5}  # seconds: loading, writing
 _BACKWARD = 3.0  # a training step costs about three forward passes
+_GENERATION = 12.0  # a translated token: a small batch, a decoder besides, and a softmax over the vocabulary
 _UNKNOWN_BODY = 85_000_000  # parameters besides the word embeddings, of a model not seen yet: those of a base model
 
 
@@ -47,8 +48,17 @@ def _expected(plan: Plan, key: str, body: int) -> Estimate:
     seconds, size = _OVERHEAD[stage.function], 0
     if stage.function == "train":
         recipe = Recipe.model_validate(stage.identity["recipe"])
-        seconds += _BACKWARD * recipe.epochs * 2 * body * _tokens(plan, key, recipe.train_examples) / flops_per_second()
+        tokens = recipe.epochs * _tokens(plan, key, recipe.train_examples)
+        mlm = stage.identity.get("mixture", {}).get("mlm")
+        if recipe.steps:
+            tokens = min(tokens, recipe.steps * recipe.batch_size * float(recipe.max_length))
+        elif mlm:  # texts are not gone through once: their part of the steps is given
+            tokens /= 1 - mlm["share"]
+        seconds += _BACKWARD * 2 * body * tokens / flops_per_second()
         size = 4 * body
+    elif stage.function == "translate":
+        seconds += _GENERATION * 2 * body * _tokens(plan, key, None) / flops_per_second()
+        size = int(2 * sum(fact.characters for fact in plan.reads[key]))
     elif stage.function == "predict":
         seconds += 2 * body * _tokens(plan, key, stage.identity.get("limit")) / flops_per_second()
         size = 100_000

@@ -27,6 +27,7 @@ from isthmus.store import Store
 #: Where each stage function lives: a module with ``run(context) -> result``.
 _MODULES = {
     "model": "isthmus.model.stage",
+    "translate": "isthmus.translate.stage",
     "train": "isthmus.train.stage",
     "predict": "isthmus.evaluate.predict",
     "score": "isthmus.evaluate.score",

@@ -8,13 +8,15 @@ from pathlib import Path
 
 from isthmus.data.catalog import Catalog
 from isthmus.data.schema import GOLD, Kind
+from isthmus.data.sources.published import Dataset
 from isthmus.errors import DataError, SpecError, nearest
 from isthmus.languages import select
 from isthmus.model.sources import find_model
 from isthmus.plan import UNLABELLED, Facts, Goal
-from isthmus.spec import Files, Study, steps_of
+from isthmus.plan_training import mixture_of
+from isthmus.spec import Files, Mixture, Study, steps_of
 from isthmus.store import Store
-from isthmus.tasks.core import Published, Task, Where
+from isthmus.tasks.core import Published, Split, Task, Where
 
 #: The name of the Hugging Face hub among the places where data sets lie.
 HUB = "hub"
@@ -38,8 +40,9 @@ def facts_of(
     """
     task = _finder(study, {item.name: item for item in own}, where_of(study, goal not in UNLABELLED))
     targets = [task(name) for named in study.targets for name in members_of(named) or (named,)]
-    names = _names(study)
-    for field, there in (("overrides", {"intermediate", "target"} | names), ("files", names)):
+    names, mixture = _names(study), cache(lambda name: mixture_of(name, _mixtures(study)))
+    roles = {"intermediate", "target", "mlm", *study.mixtures, *study.translations, *_steps(study)}
+    for field, there in (("overrides", roles | names), ("files", names)):
         for name in getattr(study, field):
             if name not in there:
                 known = "a role or a task" if field == "overrides" else "a task"
@@ -47,6 +50,7 @@ def facts_of(
     for name in study.train_on:
         if name not in (told := [target.name for target in targets]):
             raise SpecError(f"train_on.{name}: the study does not measure such a task: {nearest(name, told)}")
+    _check_names(study)
     measured = [target for target in targets if target.languages]
     empty = [target for target in targets if not target.languages and target.name in study.targets]
     if goal != "models" and (empty or not measured):
@@ -60,7 +64,30 @@ def facts_of(
         chosen = {language for selector in selectors for language in select(selector, there_are)}
         return tuple(language for language in target.languages if language in chosen)
 
-    return Facts(task, cache(find_model), catalog.facts, languages, members_of)
+    def offers(task: Task, split: Split, language: str) -> bool:
+        if isinstance(task.source, Dataset):
+            return task.source.offers(split, language)
+        return language == task.train_language if split == "train" else split == "test" and language in task.languages
+
+    def among(selectors: tuple[str, ...], there: tuple[str, ...]) -> tuple[str, ...]:
+        chosen = {language for selector in selectors for language in select(selector, there)} if there else set()
+        return tuple(language for language in there if language in chosen)
+
+    return Facts(task, cache(find_model), catalog.facts, languages, members_of, mixture, offers, among)
+
+
+def _check_names(study: Study) -> None:
+    """Refuse a mixture or a translation that would hide a task, or that nothing uses."""
+    from isthmus.tasks.registry import tasks
+
+    used = _steps(study)
+    inside = {member for name in used if (found := mixture_of(name, _mixtures(study))) for member in found.tasks}
+    for field in ("mixtures", "translations"):
+        for name in getattr(study, field):
+            if name in tasks() or name in study.files or (field == "mixtures" and name in study.translations):
+                raise SpecError(f"{field}.{name}: there is a task of that name: choose another one.")
+            if name not in used | inside:
+                raise SpecError(f"{field}.{name}: the study does not train on it: add it to intermediates.")
 
 
 def _nothing(task: Task, *_: Task) -> str:
@@ -91,7 +118,8 @@ def members_of(name: str) -> Mapping[str, tuple[str, ...]] | None:
     from isthmus.tasks.suites import suites
 
     if name == EVERYTHING:
-        return {each.name: each.languages for each in tasks().values() if isinstance(each.source, Published)}
+        published = [each for each in tasks().values() if isinstance(each.source, Published)]
+        return {each.name: each.languages for each in published if each.kind is not Kind.TEXT}
     return suites()[name].languages if name in suites() else None
 
 
@@ -110,6 +138,23 @@ def file_tasks(study: Study) -> dict[str, Files]:
     return found
 
 
+def _derived_files(study: Study) -> dict[str, Files]:
+    """The files that are no tasks of their own: texts for masked language modelling, and translations."""
+    from isthmus.tasks.registry import tasks
+
+    found = {}
+    for name, mixture in study.mixtures.items():
+        for language, path in (mixture.mlm.text if mixture.mlm else {}).items():
+            found[f"{name}/mlm/{language}"] = Files(train=path, kind="text", language=language)
+    for name, translation in study.translations.items():
+        known = study.files.get(translation.task)
+        kind = known.kind if known else str(tasks()[translation.task].kind) if translation.task in tasks() else None
+        alike = known.model_dump(include={"columns", "format", "quoting"}) if known else {}
+        for language, path in translation.files.items():
+            found[f"{name}/{language}"] = Files(train=path, kind=kind, language=language, **alike)
+    return found
+
+
 def is_file(name: str) -> bool:
     """Does ``name`` look like a file's: has it a suffix or a folder, or is there such a file?"""
     return bool(Path(name).suffix) or "/" in name or Path(name).is_file()
@@ -118,13 +163,29 @@ def is_file(name: str) -> bool:
 def _names(study: Study) -> set[str]:
     """The tasks that the study names, those of its suites included."""
     targets = {name for target in study.targets for name in members_of(target) or (target,)}
-    targets |= {name for training in study.train_on.values() for name in training}
-    return {name for intermediate in study.intermediates for name in steps_of(intermediate)} | targets
+    for name in _steps(study):
+        mixture = mixture_of(name, _mixtures(study))
+        members = (*mixture.tasks, *(mixture.mlm.tasks if mixture.mlm else ())) if mixture else (name,)
+        targets |= {study.translations[each].task if each in study.translations else each for each in members}
+    return targets
+
+
+def _steps(study: Study) -> set[str]:
+    """What the study trains on: tasks, mixtures, translations."""
+    trained = {name for training in study.train_on.values() for name in training}
+    return {name for intermediate in study.intermediates for name in steps_of(intermediate)} | trained
+
+
+def _mixtures(study: Study) -> Mapping[str, Mixture]:
+    """The mixtures that the study has, and those that Isthmus has."""
+    from isthmus.tasks.mixtures import MIXTURES
+
+    return {**MIXTURES, **study.mixtures}
 
 
 def _finder(study: Study, own: Mapping[str, Task], where: Where) -> Callable[[str], Task]:
     """Finds a task by its name in the study, bound to where its rows lie; reads a file that is one only once."""
-    of_files = file_tasks(study)
+    of_files = {**file_tasks(study), **_derived_files(study)}
 
     @cache
     def task(name: str) -> Task:

@@ -134,6 +134,8 @@ class Head:
 
     architecture: str
     labels: tuple[str, ...]
+    #: the tasks whose heads lie beside a model that was trained on several at once
+    beside: tuple[str, ...] = ()
 
 
 def _head(name: str, store: Store, run: Run) -> Head:
@@ -151,7 +153,7 @@ def _head(name: str, store: Store, run: Run) -> Head:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         classes = config.get("architectures") or [""]
         labels = (config.get("id2label") or {}).values()
-        return Head(str(classes[0]), tuple(str(label) for label in labels))
+        return Head(str(classes[0]), tuple(map(str, labels)), tuple(source.hints.get("heads", ())))
     except (OSError, ValueError, AttributeError) as error:
         raise SpecError(f"{folder / 'config.json'} cannot be read: {error}.") from None
 
@@ -166,7 +168,7 @@ def _fits(task: Task, head: Head, model: str) -> bool:
 def _misfit(task: Task, head: Head, model: str) -> str:
     """Why the model's head does not fit the task: all its rows would count as wrong. Empty where it does."""
     wanted = HEADS[task.kind]
-    if not wanted:
+    if not wanted or task.name in head.beside:
         return ""
     train = f"train it on {' and '.join(task.training)} first (--train does)" if task.training else "train it first"
     if not head.architecture.endswith(wanted) or (task.labels and not head.labels):

@@ -11,12 +11,12 @@ from typing import Literal
 from isthmus.data.catalog import SplitFacts
 from isthmus.data.schema import SEARCHING, Kind
 from isthmus.errors import SpecError
+from isthmus.plan_training import TrainingPlanner
 from isthmus.results import Chain
-from isthmus.spec import THEN, Recipe, Study, retrieval_for, steps_of
+from isthmus.spec import THEN, Mixture, Study, retrieval_for, steps_of
 from isthmus.stage import Json, Stage
 from isthmus.tasks.core import Split, Task
 
-Role = Literal["intermediate", "target"]
 #: What a plan ends in: scores of trained chains, trained models alone, scores of the models as they are, or the
 #: predictions of either, which need no labels.
 Goal = Literal["scores", "models", "evaluation", "predictions", "trained predictions"]
@@ -44,6 +44,16 @@ class Facts:
     languages: Callable[[tuple[str, ...], Task], tuple[str, ...]]
     #: the tasks of a suite and the languages it measures each in; None for a name that is no suite's
     suite: Callable[[str], Mapping[str, tuple[str, ...]] | None] = lambda _: None
+    #: the mixture of that name; None for what is no mixture
+    mixture: Callable[[str], Mixture | None] = lambda _: None
+    #: has the task, where it is looked for, such a split in a language?
+    offers: Callable[[Task, Split, str], bool] = lambda *_: False
+    #: those of some languages that selectors choose
+    among: Callable[[tuple[str, ...], tuple[str, ...]], tuple[str, ...]] = lambda _, languages: languages
+
+    def has_dev(self, task: Task, language: str) -> bool:
+        """Has the task dev rows in a language?"""
+        return self.offers(task, "dev", language)
 
 
 @dataclass(frozen=True)
@@ -92,6 +102,7 @@ class _Planner:
         self.reads: dict[str, tuple[SplitFacts, ...]] = {}
         self.tasks: dict[str, Task] = {}
         self._known: dict[tuple[object, ...], str] = {}
+        self._training = TrainingPlanner(study, facts, self._task, self._model, self.stages, self._add)
 
     def plan(self) -> Plan:
         chains = []
@@ -102,7 +113,7 @@ class _Planner:
                 for seed in self.study.seeds:
                     start, story = base, model
                     for name in steps_of(intermediate):
-                        start = self._train(start, self._trainable(name), "intermediate", seed, story)
+                        start = self._training.train(start, name, "intermediate", seed, story)
                         story = f"{story} {THEN} {name}"
                     for target in targets:
                         chain = Chain(model, intermediate, target.name, seed)
@@ -135,9 +146,9 @@ class _Planner:
         if self.goal in _TRAINS:
             training = self.study.train_on.get(target.name, target.training)
             if not training and self.goal == "models":
-                self._trainable(target.name)
+                self._training.trainable(target.name)
             for name in training:
-                trained = self._train(trained, self._trainable(name), "target", chain.seed, story)
+                trained = self._training.train(trained, name, "target", chain.seed, story)
                 story = f"{story} {THEN} {name}"
         if self.goal == "models":
             return PlannedChain(chain, trained, None, None)
@@ -150,30 +161,9 @@ class _Planner:
         score = self._add(Stage("score", identity, {"predictions": predict}, f"score {story} on {target.name}"))
         return PlannedChain(chain, trained, predict, score)
 
-    def _trainable(self, name: str) -> Task:
-        task = self._task(name)
-        if task.train_language is None:
-            raise SpecError(f"{name} has no training data (it is only ever measured): it cannot be trained on.")
-        return task
-
     def _model(self, name: str) -> str:
         source = self.facts.model(name)
         return self._add(Stage("model", source.identity, title=f"get {name}", hints=source.hints))
-
-    def _train(self, start: str, task: Task, role: Role, seed: int, story: str) -> str:
-        recipe = self._recipe(task, role)
-        memo = ("train", start, task.name, recipe, seed)
-        if memo not in self._known:
-            assert task.train_language is not None
-            rows = self.facts.split(task, "train", task.train_language)
-            identity: dict[str, Json] = {"kind": str(task.kind), "train": rows.fingerprint, "seed": seed}
-            identity["recipe"] = recipe.model_dump(exclude_defaults=True)
-            if task.labels:
-                identity["labels"] = list(task.labels)
-            hints = {"task": task.name, "language": task.train_language, "licence": task.licence, "story": story}
-            stage = Stage("train", identity, {"model": start}, f"train {story} {THEN} {task.name}, seed {seed}", hints)
-            self._known[memo] = self._add(stage, rows)
-        return self._known[memo]
 
     def _predict(self, model: str, task: Task, story: str) -> str:
         memo = ("predict", model, task.name, task.languages)
@@ -184,10 +174,12 @@ class _Planner:
                 "kind": str(task.kind),
                 "test": {language: fact.fingerprint for language, fact in rows.items()},
             }
-            recipe = self._recipe(task, "target")
+            recipe = self.study.recipe_for(task.name, "target", task.recipe, str(task.kind))
             identity |= recipe.model_dump(
                 include={"max_length", "precision", "stride", "no_answer"}, exclude_defaults=True
             )
+            if task.name in self._heads(model):
+                identity["head"] = task.name
             searched = self._searched(task, languages)
             for split, facts in searched.items():
                 identity[split] = {language: fact.fingerprint for language, fact in facts.items()}
@@ -210,6 +202,13 @@ class _Planner:
             self._known[memo] = self._add(stage, *reads)
         return self._known[memo]
 
+    def _heads(self, key: str) -> list[str]:
+        """The names of the heads beside the model of a stage, where that was trained on several tasks at once."""
+        stage = self.stages[key]
+        if stage.function == "model":
+            return list(stage.hints.get("heads", ()))
+        return [member["name"] for member in stage.identity.get("members", ())]
+
     def _searched(self, task: Task, languages: tuple[str, ...]) -> dict[Split, dict[str, SplitFacts]]:
         """What the rows of a task are looked for among, and the dev rows that a threshold is chosen on."""
         if task.kind not in SEARCHING:
@@ -219,9 +218,6 @@ class _Planner:
             split: {language: self.facts.split(task, split, language) for language in task.pool or languages}
             for split in splits
         }
-
-    def _recipe(self, task: Task, role: Role) -> Recipe:
-        return self.study.recipe_for(task.name, role, task.recipe)
 
     def _languages(self, task: Task) -> tuple[str, ...]:
         languages = self.facts.languages(self.study.languages, task)

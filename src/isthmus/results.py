@@ -43,6 +43,9 @@ class Score:
     metric: str
     value: float
     statistics: Statistics
+    #: did dev rows in this language decide when a training of the chain stopped, or which checkpoint it kept? Then the
+    #: score is not zero-shot
+    tuned: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,26 @@ class CurvePoint:
     step: int
     loss: float
     learning_rate: float
+    #: of a mixture: the task, or the language of the masked language model, whose steps these are
+    member: str = ""
+
+
+@dataclass(frozen=True)
+class DevPoint:
+    """The score on dev rows after ``step`` optimiser steps, 0 to 100, and its 95% interval over these rows.
+
+    ``low`` and ``high`` are None where there is no second group of rows to tell the variance from. ``collapsed`` is the
+    one value that was predicted throughout, if there was only one.
+    """
+
+    step: int
+    member: str
+    language: str
+    metric: str
+    score: float
+    low: float | None = None
+    high: float | None = None
+    collapsed: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +90,9 @@ class StageSummary:
     curve: tuple[CurvePoint, ...] = ()
     warnings: tuple[str, ...] = ()
     error: str = ""
+    dev: tuple[DevPoint, ...] = ()
+    #: the step whose weights a training kept; 0 where there was none
+    kept_step: int = 0
 
 
 @dataclass(frozen=True)

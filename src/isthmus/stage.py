@@ -18,7 +18,7 @@ Json = Any
 
 #: The stage functions and their versions. Raise a version when the same identity would give another result; only
 #: results of that function and of what builds on it are then made anew.
-VERSIONS: Mapping[str, int] = {"model": 1, "train": 2, "predict": 2, "score": 1}
+VERSIONS: Mapping[str, int] = {"model": 1, "translate": 1, "train": 3, "predict": 2, "score": 1}
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,17 @@ class Settings:
     micro_batch: int | None = None
     #: Seconds between checkpoints inside a training stage.
     checkpoint_seconds: float = 60.0
+    #: Processes of a training, which share each batch and the threads: on a GPU, one each.
+    processes: int = 1
+    #: How several processes hold a model: each the whole of it (none), each a part (full), or that in the memory of the
+    #: host (offload).
+    shard: str = "none"
+    #: Compute a layer's states again on the way back instead of keeping them: less memory, a third more time.
+    gradient_checkpointing: bool = False
+    #: Compile the layers with torch.compile.
+    compile: bool = False
+    #: How attention is computed: sdpa, eager, flash_attention_2; the model's own way if not given.
+    attention: str | None = None
 
 
 @dataclass(frozen=True)

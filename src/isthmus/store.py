@@ -3,6 +3,8 @@
 stages/KEY/     record.json (its presence is what "finished" means), stage.json, log.txt and the stage's output
 work/KEY/       a stage under way, or interrupted: stage.json, log.txt, progress.json, checkpoints, output/
 data/           rows as Arrow files named by their fingerprint, and index/ of the tasks they belong to
+tokens/         rows as tokens: a cache (`isthmus.model.tokens`), every file of which is checked when it is read
+translations/   sentences and their translations, which are never made twice (`isthmus.translate.cache`)
 studies/NAME/   the study as it was run, and its report
 locks/          one file a stage, held by the process that runs it
 damaged/        finished stages set aside because a file of theirs changed

@@ -16,7 +16,9 @@ from isthmus.model.folder import load_model, load_tokenizer, save_model
 from isthmus.model.vocabulary import trim
 from isthmus.spec import Recipe
 from isthmus.train import checkpoint
-from isthmus.train.loop import Training, freeze, make_optimizer, run
+from isthmus.train.checkpoint import Progress
+from isthmus.train.loop import Member, Training, run
+from isthmus.train.optimizer import freeze, make_optimizer
 
 LABELS = ["short", "long"]
 RECIPE = Recipe(epochs=2, batch_size=4, learning_rate=1e-3, max_length=32)
@@ -38,8 +40,9 @@ def prepare(
     model: Any = load_model(folder, how.auto_class, LABELS, fresh_head=True, seed=seed)
     features = how.encode(table(), tokenizer, LABELS, Limits(recipe.max_length))
     freeze(model, recipe)
-    small = trim(model, features, tokenizer.pad_token_id) if trimmed else None
-    training = Training(model, how, small.features if small else features, recipe, seed, tokenizer.pad_token_id)
+    small = trim(model, [features], tokenizer.pad_token_id) if trimmed else None
+    members = [Member("task", how, small.features[0] if small else features, recipe.batch_size)]
+    training = Training(model, members, recipe, seed, tokenizer.pad_token_id)
     return training, make_optimizer(model, recipe), small.kept if small else None
 
 
@@ -72,7 +75,7 @@ def test_a_run_stopped_after_any_step_and_resumed_has_the_same_weights_bit_for_b
     broken, optimizer, _ = prepare(tiny_model)
 
     def after(training: Training) -> None:
-        checkpoint.save(tmp_path, training.step, training.model, optimizer, training.curve)
+        checkpoint.save(tmp_path, Progress(training.step, training.curve), training.model, optimizer)
         if training.step == stop_after:
             raise Stop
 
@@ -80,7 +83,8 @@ def test_a_run_stopped_after_any_step_and_resumed_has_the_same_weights_bit_for_b
         train(broken, optimizer, after)
     resumed, optimizer, _ = prepare(tiny_model)
     torch.manual_seed(999)  # whatever state the generator is in
-    resumed.step, resumed.curve = checkpoint.restore(tmp_path, resumed.model, optimizer)
+    progress = checkpoint.restore(tmp_path, resumed.model, optimizer)
+    resumed.step, resumed.curve = progress.step, list(progress.curve)
     assert resumed.step == stop_after
     train(resumed, optimizer)
     assert resumed.curve == unbroken.curve
@@ -93,12 +97,12 @@ def test_only_the_newest_checkpoint_is_kept_and_an_unreadable_one_is_passed_over
 ) -> None:
     training, optimizer, _ = prepare(tiny_model)
     for step in (1, 2):
-        checkpoint.save(tmp_path, step, training.model, optimizer, [])
+        checkpoint.save(tmp_path, Progress(step), training.model, optimizer)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-00000002.safetensors"]
     (tmp_path / "checkpoint-00000003.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{")
-    assert checkpoint.restore(tmp_path, training.model, optimizer)[0] == 2
+    assert checkpoint.restore(tmp_path, training.model, optimizer).step == 2
     (tmp_path / "checkpoint-00000002.safetensors").unlink()
-    assert checkpoint.restore(tmp_path, training.model, optimizer) == (0, [])
+    assert checkpoint.restore(tmp_path, training.model, optimizer) == Progress()
 
 
 def test_training_on_the_trimmed_vocabulary_gives_the_same_model_and_leaves_other_rows_alone(
@@ -159,7 +163,7 @@ def test_running_out_of_memory_halves_the_micro_batch_and_changes_nothing_else(
     train(reference, optimizer)
     training, optimizer, _ = prepare(tiny_model, calm)
     no_dropout(training.model)
-    how = training.method
+    how = training.members[0].method
     loss = how.loss
 
     def only_three(model: Any, features: Any, pad: int, temperature: float) -> Any:

@@ -24,7 +24,10 @@ from isthmus.evaluate.sweep import sweep_of
 from isthmus.execute import Context, Interrupted
 from isthmus.kinds import method
 from isthmus.kinds.core import TOKEN_BUDGET, Batcher, Limits, Method, Search
-from isthmus.model.folder import check_length, load_model, load_tokenizer
+from isthmus.kinds.features import Features
+from isthmus.model.folder import load_model
+from isthmus.model.heads import head_of
+from isthmus.model.tokens import LazyTokenizer, tokens_of
 from isthmus.spec import Recipe, Retrieval
 from isthmus.stage import Json
 
@@ -43,12 +46,13 @@ def run(context: Context) -> dict[str, Json]:
     folder = context.input_folder("model") / "model"
     sweep = sweep_of(_options(context), identity["kind"])
     how = sweep or method(identity["kind"])
-    labels = _labels(folder, Kind(identity["kind"]))
-    model = load_model(folder, how.auto_class, labels, fresh_head=False).eval()
+    head = identity.get("head", "")
+    labels = list(head_of(folder, head).labels) if head else _labels(folder, Kind(identity["kind"]))
+    model = load_model(folder, how.auto_class, labels, fresh_head=False, head=head).eval()
     device = _device(context.settings.device)
     model.to(device)
-    tokenizer = load_tokenizer(folder)
-    batcher = Batcher(tokenizer.pad_token_id, TOKEN_BUDGET[device.type], {})
+    tokenizer = LazyTokenizer(folder)
+    known: dict[tuple[int, ...] | str, torch.Tensor] = {}
     done = _finished_languages(context.work, how)
     tables = {
         language: limited(read_rows(context.store.data_file(fingerprint)), identity.get("limit"))
@@ -64,7 +68,10 @@ def run(context: Context) -> dict[str, Json]:
             continue
         whole = pa.concat_tables([tables[language] for language in group])
         search = _search(context, tokenizer, group[0])
-        predicted = _predictions(model, how, whole, labels, batcher, search, identity.get("precision", ""))
+        features, pad = tokens_of(context.store, whole, Kind(identity["kind"]), tokenizer, None, search.limits)
+        batcher = Batcher(pad, TOKEN_BUDGET[device.type], known)
+        with torch.autocast(device.type, torch.bfloat16, enabled=identity.get("precision") == "bf16"):
+            predicted = _predictions(model, how, features, whole, labels, batcher, search)
         start = 0
         for language in group:
             with replacing(done / f"{language}.parquet") as temporary:
@@ -120,7 +127,6 @@ def _search(context: Context, tokenizer: Any, language: str) -> Search:
     identity = context.stage.identity
     fields = Recipe.model_fields
     limits = Limits(*(identity.get(name, fields[name].default) for name in ("max_length", "stride")))
-    check_length(tokenizer, limits.max_length)
 
     def tables(split: str) -> dict[str, pa.Table]:
         named = identity.get(split, {})
@@ -134,12 +140,10 @@ def _search(context: Context, tokenizer: Any, language: str) -> Search:
 
 @torch.inference_mode()
 def _predictions(
-    model: Any, how: Method, table: pa.Table, labels: list[str], batcher: Batcher, search: Search, precision: str
+    model: Any, how: Method, features: Features, table: pa.Table, labels: list[str], batcher: Batcher, search: Search
 ) -> pa.Table:
     """The predictions for ``table``, as the columns of a file."""
-    features = how.encode(table, search.tokenizer, None, search.limits)
-    with torch.autocast(next(model.parameters()).device.type, torch.bfloat16, enabled=precision == "bf16"):
-        predicted = how.predict(model, features, table, labels, batcher, search)
+    predicted = how.predict(model, features, table, labels, batcher, search)
     columns = {
         "id": table.column("id"),
         "group": table.column("group"),

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from isthmus.disk import link_or_copy
 from isthmus.errors import ModelError
+from isthmus.model.heads import head_of, put
 from isthmus.model.layout import EMBEDDING_SHARD, INDEX, OTHER_SHARD, TOKENIZER_FILES
 
 #: In the place of a transformers class: the bare encoder, with what a dual encoder learns besides while it is trained,
@@ -45,7 +46,9 @@ def check_length(tokenizer: Any, max_length: int) -> None:
         )
 
 
-def load_model(folder: Path, auto_class: str, labels: Sequence[str], fresh_head: bool, seed: int = 0) -> nn.Module:
+def load_model(
+    folder: Path, auto_class: str, labels: Sequence[str], fresh_head: bool, seed: int = 0, head: str = ""
+) -> nn.Module:
     """The model in ``folder`` under the head of ``auto_class``, float32, on the CPU.
 
     Args:
@@ -54,6 +57,7 @@ def load_model(folder: Path, auto_class: str, labels: Sequence[str], fresh_head:
         labels: of the head, in order; empty for a model without labels.
         fresh_head: initialise the head from ``seed`` even where the folder has one of the same shape. A head that is
             tied to the word embeddings, a language model's, is kept where there is one: it is as pretrained as they.
+        head: the name of one of the heads beside the model, where it was trained on several tasks at once.
 
     Raises:
         ModelError: the folder holds no such model, or (``fresh_head`` off) has no head, or one with other labels.
@@ -66,6 +70,7 @@ def load_model(folder: Path, auto_class: str, labels: Sequence[str], fresh_head:
     names: dict[str, Any] = {"num_labels": 2}  # not those of the task before: a span's head has one for each boundary
     if labels:
         names = {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
+    beside = head_of(folder, head) if head else None
     torch.manual_seed(seed)
     try:
         model, report = getattr(transformers, auto_class).from_pretrained(
@@ -76,7 +81,7 @@ def load_model(folder: Path, auto_class: str, labels: Sequence[str], fresh_head:
             trust_remote_code=False,
             output_loading_info=True,
             ignore_mismatched_sizes=fresh_head,
-            **(names if fresh_head else {}),
+            **(names if fresh_head or beside else {}),
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(f"{folder} cannot be loaded as a {auto_class}: {_first_line(error)}") from error
@@ -84,12 +89,14 @@ def load_model(folder: Path, auto_class: str, labels: Sequence[str], fresh_head:
     _check_body(folder, model, missing, "lacks {} weights of the model")
     misshapen = {str(key[0]) for key in report["mismatched_keys"]}
     _check_body(folder, model, misshapen, "has {} weights of another shape than its configuration says")
-    _check_head(folder, model, missing, fresh_head)
+    _check_head(folder, model, missing, fresh_head or beside is not None)
     if auto_class == "AutoModel" and any("pooler" in name for name in missing):
         model.pooler = None
     if dual and fresh_head:
         model.logit_scale = nn.Parameter(torch.tensor([_FIRST_SCALE]))
-    if fresh_head:
+    if beside is not None:
+        put(beside, model)
+    elif fresh_head:
         _refresh_head(model, seed)
     elif labels and [model.config.id2label[i] for i in range(model.config.num_labels)] != list(labels):
         raise ModelError(

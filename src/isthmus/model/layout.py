@@ -13,6 +13,9 @@ from isthmus.stage import canonical
 EMBEDDING_SHARD = "model-00001-of-00002.safetensors"
 OTHER_SHARD = "model-00002-of-00002.safetensors"
 INDEX = "model.safetensors.index.json"
+#: The heads of a model that was trained on several tasks at once (`isthmus.model.heads`).
+HEADS_INDEX = "heads.json"
+HEADS_FILES = (HEADS_INDEX, "heads.safetensors")
 #: How the transformers class ends that has the head of each kind; empty where the bare encoder is used.
 HEADS: Mapping[Kind, str] = {
     Kind.SEQUENCE: "ForSequenceClassification",
@@ -25,6 +28,8 @@ HEADS: Mapping[Kind, str] = {
     Kind.RANKING: "",
     Kind.TEXT: "ForMaskedLM",
 }
+#: How a translator writes, where its folder says so.
+GENERATION = "generation_config.json"
 #: What a model folder may hold besides weights, configuration and card: the tokenizer, in the forms that there are.
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -38,6 +43,10 @@ TOKENIZER_FILES = (
     "vocab.txt",
     "vocab.json",
     "merges.txt",
+    "source.spm",
+    "target.spm",
+    "target_vocab.json",
+    GENERATION,
 )
 
 
@@ -57,6 +66,6 @@ def folder_fingerprint(folder: Path) -> str:
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise ModelError(f"{folder} has no safetensors weights; Isthmus does not load pickled ones.")
-    others = [folder / name for name in ("config.json", INDEX, *TOKENIZER_FILES)]
+    others = [folder / name for name in ("config.json", INDEX, HEADS_INDEX, *TOKENIZER_FILES)]
     files = [path for path in (*others, *weights) if path.exists()]
     return hashlib.sha256(canonical({path.name: sha256(path) for path in files})).hexdigest()

@@ -1,5 +1,6 @@
 """Finding models by the name a person gives: the embedded one, a folder, or a hub id. No weights are loaded here."""
 
+import json
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -8,13 +9,16 @@ from typing import Any
 
 from isthmus.errors import MissingPackage, ModelError
 from isthmus.model import embedded
-from isthmus.model.layout import INDEX, TOKENIZER_FILES, folder_fingerprint
+from isthmus.model.card import told_by_card
+from isthmus.model.layout import GENERATION, HEADS_FILES, HEADS_INDEX, INDEX, TOKENIZER_FILES, folder_fingerprint
 from isthmus.plan import ModelSource
 
 #: What is fetched from the hub: never a pickle, never code. The weights have the names that transformers gives them.
-HUB_FILES = ("config.json", "model.safetensors", "model-*.safetensors", INDEX, *TOKENIZER_FILES)
+HUB_FILES = ("config.json", "model.safetensors", "model-*.safetensors", INDEX, *HEADS_FILES, *TOKENIZER_FILES)
 #: Tokenizer files that hold a vocabulary; the others only say how to use it.
-_VOCABULARIES = frozenset(TOKENIZER_FILES) - {"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}
+_VOCABULARIES = frozenset(TOKENIZER_FILES) - {
+    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", GENERATION
+}  # fmt: skip
 _PATIENCE = 20.0  # seconds that the hub has for an answer
 _HUB_ID = re.compile(r"^[\w.-]+(/[\w.-]+)?(@[\w./-]+)?$")
 
@@ -32,7 +36,12 @@ def find_model(name: str) -> ModelSource:
     if folder.is_dir():
         fingerprint = folder_fingerprint(folder)
         check_files(name, (path.name for path in folder.iterdir()))
-        return ModelSource(name, {"folder": fingerprint}, {"folder": str(folder.absolute()), "name": name})
+        hints: dict[str, Any] = {"folder": str(folder.absolute()), "name": name}
+        if tuned := told_by_card(folder):
+            hints |= {"tuned_on": tuned}
+        if (folder / HEADS_INDEX).is_file():
+            hints |= {"heads": sorted(json.loads((folder / HEADS_INDEX).read_text(encoding="utf-8")))}
+        return ModelSource(name, {"folder": fingerprint}, hints)
     if name.startswith((".", "/", "~")) or not _HUB_ID.match(name):
         raise ModelError(f"There is no model folder {name}.")
     identifier, _, revision = name.partition("@")

@@ -8,7 +8,8 @@ from isthmus.disk import link_or_copy
 from isthmus.errors import ModelError
 from isthmus.execute import Context
 from isthmus.model import embedded
-from isthmus.model.layout import INDEX, TOKENIZER_FILES, folder_fingerprint
+from isthmus.model.card import write_card
+from isthmus.model.layout import HEADS_INDEX, INDEX, TOKENIZER_FILES, folder_fingerprint
 from isthmus.model.sources import HUB_FILES, check_files, hub_library, hub_sentence
 from isthmus.stage import Json
 
@@ -28,12 +29,17 @@ def run(context: Context) -> dict[str, Json]:
         _from_hub(identity["hub"], identity["revision"], folder)
     name = hints.get("name", identity.get("hub", "a folder"))
     shown = ", ".join(f"{field} {value}" for field, value in identity.items())
-    return {"history": [{"model": name, "identity": shown}], "notes": list(notes)}
+    history: list[dict[str, Json]] = [{"model": name, "identity": shown}]
+    if tuned := hints.get("tuned_on"):
+        history[0]["tuned_on"] = list(tuned)
+    if not (folder / "README.md").exists():
+        write_card(folder, history)
+    return {"history": history, "notes": list(notes)}
 
 
 def _from_folder(source: Path, folder: Path, wanted: str) -> None:
     """Copy the model: its folder belongs to somebody who may write into it again, which must not change ours."""
-    names = ["config.json", INDEX, "README.md", *TOKENIZER_FILES]
+    names = ["config.json", INDEX, HEADS_INDEX, "README.md", *TOKENIZER_FILES]
     for path in [*(source / name for name in names), *source.glob("*.safetensors")]:
         if path.exists():
             shutil.copyfile(path, folder / path.name)

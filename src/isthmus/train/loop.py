@@ -1,6 +1,5 @@
-"""The training loop: the same for every kind of task, and resumable at every step."""
+"""The training loop: the same for every kind of task and every mixture of them, and resumable at every step."""
 
-import contextlib
 import hashlib
 import math
 from collections.abc import Callable, Sequence
@@ -8,52 +7,74 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from isthmus.data.batch import epoch_batches
-from isthmus.errors import StageFailed
+from isthmus.errors import ResourceError, StageFailed
 from isthmus.kinds.core import Feature, Method
-from isthmus.results import CurvePoint
-from isthmus.spec import Recipe
+from isthmus.kinds.features import lengths_of
+from isthmus.results import CurvePoint, DevPoint
+from isthmus.spec import Mixture, Recipe
+from isthmus.train.checkpoint import Progress
+from isthmus.train.distributed import add_up, is_sharded, seed_all, share_of, together
+from isthmus.train.heads import use
+from isthmus.train.schedule import Schedule, Size, make_schedule
 
-_NO_DECAY_BELOW = 2  # dimensions: biases and norms are vectors
 _CURVE_POINTS = 60
+
+
+@dataclass
+class Member:
+    """One of the tasks that are trained together, or the only one."""
+
+    name: str
+    method: Method
+    features: Sequence[Feature]
+    batch_size: int
+    #: is it text for the masked language model of a mixture?
+    masked: bool = False
+    #: the epoch that was last asked for, and its batches of positions
+    _drawn: tuple[int, list[list[int]]] = field(default=(-1, []), init=False, repr=False)
+
+    def batch(self, turn: int, seed: int) -> list[Feature]:
+        """The examples of the member's step number ``turn``: a function of the seed and the number alone."""
+        epoch, position = divmod(turn, math.ceil(len(self.features) / self.batch_size))
+        if self._drawn[0] != epoch:
+            self._drawn = (epoch, epoch_batches(lengths_of(self.features), self.batch_size, seed, epoch))
+        return [self.features[row] for row in self._drawn[1][position]]
 
 
 @dataclass
 class Training:
     """A training under way."""
 
-    model: Any  # a transformers model
-    method: Method
-    features: Sequence[Feature]
+    model: Any  # a transformers model, or several heads on one (`isthmus.train.heads`)
+    members: Sequence[Member]
     recipe: Recipe
     seed: int
     pad: int
+    mixture: Mixture | None = None
     micro_batch: int | None = None
     step: int = 0
     curve: list[CurvePoint] = field(default_factory=list)
+    dev: list[DevPoint] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    #: the epoch that was last asked for, and its batches of positions
-    _drawn: tuple[int, list[list[int]]] = field(default=(-1, []), init=False, repr=False)
+    schedule: Schedule = field(init=False, repr=False)
 
-    @property
-    def steps_per_epoch(self) -> int:
-        """Optimiser steps in one pass over the features."""
-        return math.ceil(len(self.features) / self.recipe.batch_size)
+    def __post_init__(self) -> None:
+        sizes = [Size(len(member.features), member.batch_size, member.masked) for member in self.members]
+        self.schedule = make_schedule(sizes, self.recipe, self.mixture, self.seed)
 
     @property
     def steps(self) -> int:
         """Optimiser steps in all."""
-        return max(1, round(self.steps_per_epoch * self.recipe.epochs))
+        return len(self.schedule.member)
 
-    def batch(self, step: int) -> list[Feature]:
-        """The examples of a step: a function of the seed and the step alone."""
-        epoch, position = divmod(step, self.steps_per_epoch)
-        if self._drawn[0] != epoch:
-            lengths = [feature.length for feature in self.features]
-            self._drawn = (epoch, epoch_batches(lengths, self.recipe.batch_size, self.seed, epoch))
-        return [self.features[row] for row in self._drawn[1][position]]
+    def batch(self, step: int) -> tuple[int, list[Feature]]:
+        """The number of the member whose step it is, and its examples: a function of the seed and the step alone."""
+        number = int(self.schedule.member[step])
+        seed = self.seed if number == 0 else step_seed(self.seed, -number)
+        return number, self.members[number].batch(int(self.schedule.turn[step]), seed)
 
     def learning_rate(self, step: int) -> float:
         """Linear warm-up, then linear decay to zero (arXiv 2005.13013, appendix A)."""
@@ -62,36 +83,22 @@ class Training:
             return self.recipe.learning_rate * (step + 1) / warmup
         return self.recipe.learning_rate * (self.steps - step) / max(1, self.steps - warmup)
 
+    @property
+    def progress(self) -> Progress:
+        """How far it has come."""
+        return Progress(self.step, self.curve, self.dev)
 
-def make_optimizer(model: Any, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW over what is trained; biases, norms and word embeddings are exempt from weight decay."""
-    embedding = model.get_input_embeddings().weight
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    decayed = [p for p in trained if p.ndim >= _NO_DECAY_BELOW and p is not embedding]
-    exempt = [p for p in trained if p.ndim < _NO_DECAY_BELOW or p is embedding]
-    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": exempt, "weight_decay": 0.0}]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=recipe.learning_rate, fused=True)
-
-
-def freeze(model: Any, recipe: Recipe) -> None:
-    """Stop gradients to what the recipe leaves as it is. Freezing layers freezes all embeddings below them too."""
-    model.get_input_embeddings().weight.requires_grad_(not recipe.freeze_embeddings)
-    if not recipe.freeze_layers:
-        return
-    base = model.base_model
-    layers = next(
-        (m for m in base.modules() if isinstance(m, nn.ModuleList) and len(m) == model.config.num_hidden_layers), None
-    )
-    if layers is None or recipe.freeze_layers > len(layers):
-        raise StageFailed(f"freeze_layers is {recipe.freeze_layers}, but the model has {len(layers or [])} layers.")
-    for part in (base.embeddings, *layers[: recipe.freeze_layers]):
-        part.requires_grad_(False)
+    def is_over(self) -> bool:
+        """Were all steps taken, or the last ``patience`` evaluations no better than one before them?"""
+        best = self.progress.best
+        stale = sum(step > best for step in {point.step for point in self.dev}) if best else 0
+        return self.step >= self.steps or (self.recipe.patience is not None and stale >= self.recipe.patience)
 
 
 def run(
     training: Training, accelerator: Any, optimizer: Any, model: Any, after_step: Callable[[Training], None]
 ) -> None:
-    """Train from ``training.step`` to the end; ``after_step`` reports, saves and may raise to stop.
+    """Train from ``training.step`` to the end; ``after_step`` evaluates, reports, saves and may raise to stop.
 
     Raises:
         StageFailed: the loss is not a finite number.
@@ -99,11 +106,11 @@ def run(
     recipe = training.recipe
     every = max(1, training.steps // _CURVE_POINTS)
     model.train()
-    while training.step < training.steps:
+    while not training.is_over():
         step = training.step
         rate = training.learning_rate(step)
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         loss = _gradient(training, accelerator, model, step)
         if not math.isfinite(loss):
             raise StageFailed(
@@ -118,57 +125,78 @@ def run(
 
 
 def _gradient(training: Training, accelerator: Any, model: Any, step: int) -> float:
-    """The gradient of the mean loss over the whole batch, whatever the micro-batch; returns that loss.
+    """The gradient of the mean loss over the whole batch, whatever micro-batch and processes; returns that loss.
 
     When memory runs out the micro-batch is halved and the step begun again: the effective batch never changes.
     """
+    number, whole = training.batch(step)
+    method = training.members[number].method
+    use(model, number)
     while True:
+        loss, error = 0.0, None
         try:
-            return _accumulate(training, accelerator, model, step)
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            size = training.micro_batch or training.recipe.batch_size
-            if not _is_memory(error) or not training.method.splittable or size == 1:
+            loss = _accumulate(training, accelerator, model, method, whole)
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as caught:
+            if not _is_memory(caught):
                 raise
-            training.micro_batch = size // 2
-            training.warnings.append(
-                f"memory ran out at step {step + 1}: micro-batch lowered to {training.micro_batch}"
-            )
-            model.zero_grad()
+            error = caught
+            if together() and is_sharded(model):  # the others wait for this one's part: it cannot begin again
+                raise ResourceError(f"Memory ran out at step {step + 1}: lower --micro-batch.") from error
+        total = add_up(model, loss, error is not None)
+        if not total.ran_out:
+            return total.loss
+        model.zero_grad()
+        _halve(training, accelerator, training.members[number], error)
 
 
-def _accumulate(training: Training, accelerator: Any, model: Any, step: int) -> float:
-    """One forward and backward pass over this process's share of the batch, in micro-batches."""
-    whole, method = training.batch(step), training.method
-    share = whole[accelerator.process_index :: accelerator.num_processes]
-    size = training.micro_batch if training.micro_batch and method.splittable else len(share)
-    parts = [share[start : start + size] for start in range(0, len(share), size)] if share else [whole[:1]]
-    # Processes average their gradients, so each counts for its part of the whole batch, times their number.
-    per_weight = accelerator.num_processes / method.weight(whole) if share else 0.0
-    torch.manual_seed(step_seed(training.seed, step) + accelerator.process_index)
+def _halve(training: Training, accelerator: Any, member: Member, error: BaseException | None) -> None:
+    """Lower the micro-batch. Raises the error where it cannot be lowered."""
+    size = training.micro_batch or math.ceil(member.batch_size / accelerator.num_processes)
+    if not member.method.splittable or size == 1:
+        raise error or ResourceError("Memory ran out in another process of the training.")
+    training.micro_batch = size // 2
+    training.warnings.append(
+        f"memory ran out at step {training.step + 1}: micro-batch lowered to {training.micro_batch}"
+    )
+
+
+def _accumulate(training: Training, accelerator: Any, model: Any, method: Method, whole: Sequence[Feature]) -> float:
+    """Forward and backward passes over this process's share of the batch, in micro-batches.
+
+    The loss of each is a mean over its own examples or labelled tokens, so it counts by how many it has of the whole
+    batch's: their sum is the mean over the whole batch, and so is the sum of the gradients.
+    """
+    sharded = together() and is_sharded(model)
+    parts = share_of(whole, method.splittable, training.micro_batch or len(whole), sharded)
+    scale = accelerator.num_processes if sharded else 1  # what they hold together is averaged, not added up
+    all_of_it = method.weight(whole)
+    seed_all(step_seed(training.seed, training.step))
     total = 0.0
-    for number, part in enumerate(parts):
-        last = number == len(parts) - 1
-        with contextlib.nullcontext() if last else accelerator.no_sync(model), accelerator.autocast():
+    for part, counts in parts:
+        with accelerator.autocast():
             loss: Tensor = method.loss(model, part, training.pad, training.recipe.temperature)
-            loss = loss * (method.weight(part) * per_weight)
-            accelerator.backward(loss)
+            loss = loss * (method.weight(part) / all_of_it if counts else 0.0)
+            accelerator.backward(loss * scale)
         total += float(loss.detach())
     return total
 
 
 def step_seed(seed: int, step: int) -> int:
-    """The seed of the random numbers (dropout) of one step."""
+    """The seed of the random numbers (dropout) of one step; of negative numbers, of a member's order."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{step}".encode()).digest()[:7], "little")
 
 
 def _note(training: Training, loss: float, rate: float, every: int) -> None:
-    """Add the step to the learning curve: one point for every ``every`` steps, of their mean loss."""
-    started = (training.step - 1) % every
+    """Add the step to its member's learning curve: one point for every ``every`` steps of it, of their mean loss."""
+    number = int(training.schedule.member[training.step - 1])
+    turn = int(training.schedule.turn[training.step - 1])
+    name, started = training.members[number].name, turn % every
     if started == 0:
-        training.curve.append(CurvePoint(training.step, loss, rate))
-    else:
-        last = training.curve[-1]
-        training.curve[-1] = CurvePoint(training.step, (last.loss * started + loss) / (started + 1), rate)
+        training.curve.append(CurvePoint(training.step, loss, rate, name))
+        return
+    place = next(place for place in reversed(range(len(training.curve))) if training.curve[place].member == name)
+    mean = (training.curve[place].loss * started + loss) / (started + 1)
+    training.curve[place] = CurvePoint(training.step, mean, rate, name)
 
 
 def _is_memory(error: BaseException) -> bool:

@@ -1,0 +1,73 @@
+"""The heads of a model that was trained on several tasks at once, in files beside it.
+
+An ordinary folder has one head. A mixture's has the encoder alone, which every ``Auto*`` class reads, and beside it
+``heads.json`` (name -> class and labels) and ``heads.safetensors`` (``name/parameter``).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from isthmus.errors import ModelError, nearest
+from isthmus.model.layout import HEADS_INDEX
+
+_WEIGHTS = "heads.safetensors"
+
+
+class Head(NamedTuple):
+    """One of them: the transformers class that it belongs to, its labels, its weights by their names in the model."""
+
+    auto_class: str
+    labels: tuple[str, ...]
+    weights: Mapping[str, Tensor]
+
+
+def save_heads(
+    models: Mapping[str, Any], classes: Mapping[str, str], labels: Mapping[str, Sequence[str]], folder: Path
+) -> None:
+    """Write the heads of ``models`` (by name) into a model's folder; those that have none are left out."""
+    from safetensors.torch import save_file
+
+    told: dict[str, dict[str, Any]] = {}
+    tensors: dict[str, Tensor] = {}
+    for name, model in models.items():
+        prefix = f"{model.base_model_prefix}."
+        tied = set(model.all_tied_weights_keys)
+        if model is model.base_model:
+            continue
+        own = {
+            key: value for key, value in model.state_dict().items() if not key.startswith(prefix) and key not in tied
+        }
+        tensors |= {f"{name}/{key}": value.detach().cpu().clone() for key, value in own.items()}
+        told[name] = {"class": classes[name], "labels": list(labels[name])}
+    save_file(tensors, folder / _WEIGHTS)
+    (folder / HEADS_INDEX).write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def head_of(folder: Path, name: str) -> Head:
+    """The head of that name. Raises ModelError when the folder has none."""
+    from safetensors import safe_open
+
+    path = folder / HEADS_INDEX
+    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if name not in told:
+        raise ModelError(f"{folder} has no head for {name}: {nearest(name, told)}")
+    with safe_open(folder / _WEIGHTS, framework="pt") as file:
+        weights = {
+            key.removeprefix(f"{name}/"): file.get_tensor(key)
+            for key in file.keys()  # noqa: SIM118 - no mapping
+            if key.startswith(f"{name}/")
+        }
+    return Head(told[name]["class"], tuple(told[name]["labels"]), weights)
+
+
+def put(head: Head, model: nn.Module) -> None:
+    """Give ``model`` the weights of the head. Raises ModelError where they do not fit."""
+    parameters = dict(model.named_parameters()) | dict(model.named_buffers())
+    for key, value in head.weights.items():
+        if key not in parameters or parameters[key].shape != value.shape:
+            raise ModelError(f"The head's {key} does not fit the model.")
+        parameters[key].data.copy_(value)
