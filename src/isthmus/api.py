@@ -40,6 +40,11 @@ class Resources:
     device: str = "auto"
     checkpoint_seconds: float = 60.0
     micro_batch: int | None = None
+    processes: int = 1
+    shard: str = "none"
+    gradient_checkpointing: bool = False
+    compile: bool = False
+    attention: str | None = None
 
     def settle(self) -> tuple[int, Settings]:
         """The number of stages to run at once, and the settings of each."""
@@ -48,9 +53,19 @@ class Resources:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         on_gpu = self.device == "cuda" or (self.device == "auto" and Path("/proc/driver/nvidia/gpus").exists())
         fitting = int(psutil.virtual_memory().available // _MEMORY_PER_WORKER)
-        workers = self.workers or (1 if on_gpu else max(1, min(cores, fitting, 8)))
-        threads = max(1, cores // workers)
-        return workers, Settings(threads, self.device, self.micro_batch, self.checkpoint_seconds)
+        workers = self.workers or (1 if on_gpu else max(1, min(cores, fitting, 8) // self.processes))
+        settings = Settings(
+            max(1, cores // workers),
+            self.device,
+            self.micro_batch,
+            self.checkpoint_seconds,
+            self.processes,
+            self.shard,
+            self.gradient_checkpointing,
+            self.compile,
+            self.attention,
+        )
+        return workers, settings
 
 
 def load_study(name: str, changes: tuple[str, ...] = ()) -> Study:

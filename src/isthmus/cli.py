@@ -96,6 +96,18 @@ Keys = Annotated[bool, typer.Option("--keys", help="Show the key of every stage:
 AllStages = Annotated[bool, typer.Option("--all", help="List every stage, however many there are.")]
 Languages = Annotated[str, typer.Option(help="Tags such as de,sw, or a selector such as low-resource.")]
 Every = Annotated[float, typer.Option("--checkpoint-every", min=0, help="Seconds between checkpoints in training.")]
+Processes = Annotated[int, typer.Option(min=1, help="Processes that share each training; on GPUs, one each.")]
+Shard = Annotated[
+    str,
+    typer.Option(help="How they hold a model: all of it each (none), parts (full), or parts in host memory (offload)."),
+]
+MicroBatch = Annotated[
+    int | None, typer.Option(min=1, help="Examples at once in training; a batch has as many as the recipe says.")
+]
+Recompute = Annotated[
+    bool, typer.Option("--gradient-checkpointing", help="Train with less memory, in a third more time.")
+]
+Compile = Annotated[bool, typer.Option("--compile", help="Train with layers compiled by torch.compile.")]
 
 DEFAULT_STORE = Path("store")
 _INTERRUPTED = 130
@@ -114,6 +126,17 @@ def _root(
     del debug  # seen by `main`, shown here
 
 
+def _how(processes: int, shard: str, micro_batch: int | None, recompute: bool, compile_layers: bool) -> dict[str, Any]:
+    """How trainings compute, as fields of `isthmus.api.Resources`."""
+    return {
+        "processes": processes,
+        "shard": shard,
+        "micro_batch": micro_batch,
+        "gradient_checkpointing": recompute,
+        "compile": compile_layers,
+    }
+
+
 @app.command("run")
 def run_study(
     study: StudyArgument,
@@ -122,6 +145,11 @@ def run_study(
     workers: Workers = None,
     device: Device = "auto",
     checkpoint_every: Every = 60.0,
+    processes: Processes = 1,
+    shard: Shard = "none",
+    micro_batch: MicroBatch = None,
+    gradient_checkpointing: Recompute = False,
+    compile_layers: Compile = False,
     as_json: JsonOption = False,
     quiet: Quiet = False,
 ) -> None:
@@ -131,7 +159,8 @@ def run_study(
     """
     from isthmus import commands
 
-    resources = commands.resources(workers, device, checkpoint_every)
+    how = _how(processes, shard, micro_batch, gradient_checkpointing, compile_layers)
+    resources = commands.resources(workers, device, checkpoint_every, **how)
     commands.run_study(study, tuple(changes or ()), commands.Run(store, resources, as_json, as_json or quiet))
 
 
@@ -153,19 +182,26 @@ def plan_study(
 @app.command()
 def train(
     target: Annotated[
-        str, typer.Option(help="The task to train on last: a name, or a file.", autocompletion=_task_names)
+        str,
+        typer.Option(
+            help="The task to train on last: a name, a file, or several with + between.", autocompletion=_task_names
+        ),
     ],
     model: Annotated[
         str, typer.Option(help="`embedded`, a model folder, or a hub id, optionally @revision.")
     ] = "embedded",
     intermediate: Annotated[
         list[str] | None,
-        typer.Option(help="Train on this task or file first; repeat for several.", autocompletion=_task_names),
+        typer.Option(
+            help="Train on this task, file or mixture (a+b) first; repeat for several.", autocompletion=_task_names
+        ),
     ] = None,
     test: Annotated[
         list[str] | None, typer.Option(help="Measure on these files: de=de.csv,sw=sw.csv (target: a file).")
     ] = None,
     columns: Columns = None,
+    data: Data = None,
+    partial: Partial = False,
     seed: Annotated[int, typer.Option(help="Fixes the data order, the fresh head and the dropout.")] = 1,
     output: Annotated[Path | None, typer.Option(help="Copy the trained model folder here.")] = None,
     store: StoreOption = DEFAULT_STORE,
@@ -173,6 +209,11 @@ def train(
     workers: Workers = None,
     device: Device = "auto",
     checkpoint_every: Every = 60.0,
+    processes: Processes = 1,
+    shard: Shard = "none",
+    micro_batch: MicroBatch = None,
+    gradient_checkpointing: Recompute = False,
+    compile_layers: Compile = False,
     as_json: JsonOption = False,
     quiet: Quiet = False,
 ) -> None:
@@ -182,10 +223,39 @@ def train(
     """
     from isthmus import commands
 
-    resources = commands.resources(workers, device, checkpoint_every)
+    how = _how(processes, shard, micro_batch, gradient_checkpointing, compile_layers)
+    resources = commands.resources(workers, device, checkpoint_every, **how)
     fields = commands.train_fields(model, intermediate or [], target, seed, test or [], columns or [])
+    fields |= {"data": data or [], "partial": partial}
     run = commands.Run(store, resources, as_json, as_json or quiet)
     commands.train(fields, tuple(changes or ()), output, run)
+
+
+@app.command()
+def translate(
+    task: Annotated[str, typer.Option(help="The task whose training rows are translated.", autocompletion=_task_names)],
+    into: Annotated[list[str], typer.Option(help="Languages to translate into: de,sw. May be repeated.")],
+    translator: Annotated[str, typer.Option(help="A seq2seq model: a folder, or a hub id, optionally @revision.")],
+    output: Annotated[Path | None, typer.Option(help="Write TASK.LANGUAGE.jsonl files into this folder, too.")] = None,
+    data: Data = None,
+    partial: Partial = False,
+    store: StoreOption = DEFAULT_STORE,
+    changes: Changes = None,
+    workers: Workers = None,
+    device: Device = "auto",
+    as_json: JsonOption = False,
+    quiet: Quiet = False,
+) -> None:
+    """Translate the training rows of a task, with its labels.
+
+    Spans and tags find their place; no sentence is translated twice, whatever is interrupted.
+    """
+    from isthmus import commands, translating
+
+    run = commands.Run(store, commands.resources(workers, device, 60.0), as_json, as_json or quiet)
+    tags = [tag.strip() for part in into for tag in part.split(",") if tag.strip()]
+    where = {"data": data or [], "partial": partial}
+    translating.translate(task, {"translator": translator, "into": tags}, where, changes or (), output, run)
 
 
 @app.command()
@@ -311,13 +381,16 @@ def status(
 
 @app.command()
 def tasks(
-    name: Annotated[str | None, typer.Argument(help="Show this task whole.", autocompletion=_task_names)] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Show this task, or this mixture, whole.", autocompletion=_task_names)
+    ] = None,
+    mixtures: Annotated[bool, typer.Option("--mixtures", help="List the mixtures alone.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List the tasks, or show one."""
+    """List the tasks and the mixtures of them, or show one."""
     from isthmus import views
 
-    views.show_tasks(name, as_json)
+    views.show_tasks(name, mixtures, as_json)
 
 
 @app.command()
@@ -353,6 +426,21 @@ def store_verify(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False
     from isthmus import views
 
     raise typer.Exit(views.verify(store, as_json))
+
+
+@store_app.command("export")
+def store_export(
+    key: Annotated[
+        str, typer.Argument(help="The key of a stage with a model, or its beginning (isthmus plan --keys).")
+    ],
+    folder: Annotated[Path, typer.Argument(help="The folder to make.")],
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy the model of a finished stage out of the store; its card has the scores that the store knows."""
+    from isthmus import exporting
+
+    exporting.export(key, folder, store, as_json)
 
 
 @data_app.command("check")

@@ -4,7 +4,6 @@ Results go to standard output, the rest to standard error.
 """
 
 import shlex
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,15 +18,19 @@ from isthmus.api import Resources
 from isthmus.collect import collect
 from isthmus.cost import estimates
 from isthmus.errors import IsthmusError, ResourceError, SpecError, StageFailed
+from isthmus.exporting import check_free, copy_model
 from isthmus.facts import is_file
 from isthmus.plan import Plan
+from isthmus.plan_training import mixture_of
 from isthmus.progress import shows_bars, watcher_for
 from isthmus.results import Results
 from isthmus.runner import State, Walk, Watcher
 from isthmus.spec import NONE, Study, first_problem
 from isthmus.store import Store
 from isthmus.study_file import apply_changes
-from isthmus.views import answer, build_page, output, planned_for, print_json, say_notes, writing_to
+from isthmus.tables import training_table
+from isthmus.tasks.mixtures import MIXTURES
+from isthmus.views import answer, build_page, output, planned_for, print_json, say_notes
 
 _INTERRUPTED = 130
 
@@ -42,8 +45,15 @@ class Run:
     quiet: bool  # no progress
 
 
-def resources(workers: int | None, device: str, checkpoint_seconds: float) -> Resources:
-    """The resources that the options ask for. Raises SpecError or ResourceError for a device that there is not."""
+def resources(workers: int | None, device: str, checkpoint_seconds: float, **training: Any) -> Resources:
+    """The resources that the options ask for; ``training`` are further fields of `Resources`.
+
+    Raises:
+        SpecError: an option has a value that it cannot have.
+        ResourceError: there is no such device.
+    """
+    if training.get("shard", "none") not in ("none", "full", "offload"):
+        raise SpecError(f"--shard is none, full or offload, not {training['shard']!r}.")
     if device not in ("auto", "cpu", "cuda"):
         raise SpecError(f"--device is auto, cpu or cuda, not {device!r}.")
     if device == "cuda":
@@ -51,7 +61,7 @@ def resources(workers: int | None, device: str, checkpoint_seconds: float) -> Re
 
         if not torch.cuda.is_available():
             raise ResourceError("--device cuda: PyTorch finds no CUDA device on this machine; leave --device out.")
-    return Resources(workers, device, checkpoint_seconds)
+    return Resources(workers, device, checkpoint_seconds, **training)
 
 
 def run_study(name: str, changes: tuple[str, ...], run: Run) -> None:
@@ -137,7 +147,11 @@ def train_fields(
     before = [list(intermediates)] if intermediates else [NONE]
     fields = {"name": "train", "models": [model], "intermediates": before, "targets": [target], "seeds": [seed]}
     if not test and not columns:
-        return fields
+        mixture = mixture_of(target, MIXTURES)
+        if mixture is None:
+            return fields
+        last = [*intermediates, target]  # several tasks together are measured on none of them
+        return {**fields, "intermediates": [last], "targets": [mixture.tasks[0]], "train_on": {mixture.tasks[0]: []}}
     if not is_file(target):
         raise SpecError(f"--test and --columns go with a target that is a file; {target} has rows of its own.")
     files = {"test": pairs_of("--test", "LANGUAGE=FILE", test), "columns": columns_of(columns)}
@@ -147,8 +161,8 @@ def train_fields(
 def train(fields: Mapping[str, Any], changes: tuple[str, ...], copy_to: Path | None, run: Run) -> None:
     """``isthmus train``; where the study names files to measure on, the scores too."""
     study = study_of(fields, changes)
-    if copy_to is not None and copy_to.exists() and (not copy_to.is_dir() or any(copy_to.iterdir())):
-        raise SpecError(f"--output {copy_to} is there already and not an empty folder: choose another name.")
+    if copy_to is not None:
+        check_free(copy_to, "--output")
     store = Store.open(run.store)
     measured = any(files.test for files in study.files.values())
     planned = planned_for(study, store, "scores" if measured else "models", run.quiet)
@@ -158,33 +172,25 @@ def train(fields: Mapping[str, Any], changes: tuple[str, ...], copy_to: Path | N
     if problem := failure(walked):
         raise problem
     key = planned.chains[0].model
-    folder = store.stage_folder(key) / "model"
+    folder, record = store.stage_folder(key) / "model", store.record(key)
+    assert record is not None  # nothing failed
     if copy_to is not None:
-        _copy(folder, copy_to)
+        copy_model(store, record, copy_to)
         folder = copy_to
-    record = store.record(key)
-    loss = record.result["curve"][-1]["loss"] if record else float("nan")
+    loss = record.result["curve"][-1]["loss"]
     results = collect(planned, store, walked.states, walked.errors, api.study_yaml(study), "isthmus train")
     if run.as_json:
         facts = {"model": str(folder), "key": key, "loss": loss, "stages_run": len(walked.finished_here)}
+        facts |= {name: record.result[name] for name in ("members", "dev") if name in record.result}
         print_json({**facts, "tasks": scores_of(results)} if measured else facts)
         return
     if measured:
         show_scores(results)
+    trained = [store.record(each) for each in planned.stages if planned.stages[each].function == "train"]
+    for found in filter(None, trained):
+        if found.result.get("dev") or len(found.result.get("members", ())) > 1:
+            output().print(training_table(found))
     output().print(f"{planned.stages[key].title}: final loss {loss:.3f}\nModel: {folder}")
-
-
-def _copy(folder: Path, target: Path) -> None:
-    """Copy a model folder in one step: half a model is never found under the name."""
-    whole = target.absolute()
-    beside = whole.with_name(f".{whole.name}.unfinished")
-    with writing_to(target):
-        shutil.rmtree(beside, ignore_errors=True)
-        try:
-            shutil.copytree(folder, beside)
-            beside.rename(whole)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
 
 
 def scores_of(results: Results) -> dict[str, dict[str, Any]]:
@@ -193,6 +199,8 @@ def scores_of(results: Results) -> dict[str, dict[str, Any]]:
     for score in results.scores:
         task = found.setdefault(score.chain.target, {"metric": score.metric, "languages": {}})
         task["languages"][score.language] = score.value
+        if score.tuned:
+            task.setdefault("tuned", []).append(score.language)
     return found
 
 

@@ -8,9 +8,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from isthmus.collect import tuned_on
 from isthmus.data.catalog import SplitFacts
 from isthmus.plan import Plan
-from isthmus.report.summary import render_scores
+from isthmus.report.summary import note_on, render_scores
+from isthmus.report.words import dagger
 from isthmus.results import Results
 from isthmus.runner import Walk
 from isthmus.store import Store
@@ -45,6 +47,17 @@ class Measured:
     def also(self) -> dict[str, dict[str, dict[str, float]]]:
         """Task -> further metric -> language -> score."""
         return {name: dict(result.get("also", {})) for name, result in self._results("score").items()}
+
+    def tuned(self) -> dict[str, tuple[str, ...]]:
+        """Task -> languages that were measured and are no longer zero-shot, of tasks that have some."""
+        found = {}
+        scores = self.scores()
+        for planned in self.plan.chains:
+            name = planned.chain.target
+            chosen, trained = tuned_on(self.plan, planned.model), self.plan.tasks[name].train_language
+            if there := tuple(tag for tag in scores.get(name, ()) if tag in chosen and tag != trained):
+                found[name] = there
+        return found
 
     def sweeps(self) -> dict[str, Mapping[str, Any]]:
         """Task -> what a sweep over layers found, for tasks that had one."""
@@ -116,14 +129,13 @@ def mean(values: Mapping[str, float]) -> float:
 
 def measured_json(measured: Measured) -> dict[str, Any]:
     """Everything that was measured, for scripts."""
-    also, notes, sweeps = measured.also(), measured.notes(), measured.sweeps()
+    also, tuned, notes, sweeps = measured.also(), measured.tuned(), measured.notes(), measured.sweeps()
     tasks: dict[str, dict[str, Any]] = {}
     for name, languages in measured.scores().items():
         tasks[name] = {"metric": measured.plan.tasks[name].metric, "mean": mean(languages) if languages else None}
         tasks[name]["languages"] = languages
-        for key, found in (("also", also), ("notes", notes), ("layers", sweeps)):
-            if found.get(name):
-                tasks[name][key] = found[name]
+        more: dict[str, Mapping[str, Any]] = {"also": also, "tuned": tuned, "notes": notes, "layers": sweeps}
+        tasks[name] |= {key: found[name] for key, found in more.items() if found.get(name)}
     told = {"model": measured.plan.study.models[0], "tasks": tasks, "left_out": measured.left_out}
     suites = {name: _averages(name, measured) for name in measured.suites}
     return {**told, "suites": suites} if suites else told
@@ -136,12 +148,16 @@ def render_measured(measured: Measured, results: Results) -> RenderableType:
         parts.append(_overview(measured))
         for name in measured.suites:
             parts.extend(_suite_lines(name, measured))
+        if note := note_on([tag for tags in measured.tuned().values() for tag in tags]):
+            parts.extend([Text(), Text(note, style="dim")])
     else:
         dev = {(name, sweep["dev_language"]) for name, sweep in measured.sweeps().items()}
         test = tuple(score for score in results.scores if (score.chain.target, score.language) not in dev)
         parts.append(render_scores(replace(results, scores=test)))
+        tuned = measured.tuned()
         for name, metrics in measured.also().items():
-            means = ", ".join(f"{metric} {mean(values):.1f}" for metric, values in metrics.items())
+            mark = dagger(name in tuned)
+            means = ", ".join(f"{metric} {mean(values):.1f}{mark}" for metric, values in metrics.items())
             parts.extend([Text(f"{name}, means of further metrics: {means}")] if metrics else [])
     for name, sweep in measured.sweeps().items():
         parts.append(_sweep(name, sweep))
@@ -163,14 +179,16 @@ def _overview(measured: Measured) -> Table:
     for name in ("languages", "en", "mean"):
         table.add_column(name, justify="right")
     table.add_column("worst and best", overflow="fold")
+    tuned = measured.tuned()
     for name, scores in measured.scores().items():
         if not scores:
             continue
-        english = f"{scores['en']:.1f}" if "en" in scores else "-"
+        chosen = tuned.get(name, ())
+        shown = {tag: f"{value:.1f}{dagger(tag in chosen)}" for tag, value in scores.items()}
         ordered = sorted(scores, key=lambda language: scores[language])
-        ends = ", ".join(f"{language} {scores[language]:.1f}" for language in dict.fromkeys([ordered[0], ordered[-1]]))
-        metric = measured.plan.tasks[name].metric
-        table.add_row(Text(name), metric, str(len(scores)), english, f"{mean(scores):.1f}", Text(ends, style="dim"))
+        ends = ", ".join(f"{tag} {shown[tag]}" for tag in dict.fromkeys([ordered[0], ordered[-1]]))
+        metric, average = measured.plan.tasks[name].metric, f"{mean(scores):.1f}{dagger(bool(chosen))}"
+        table.add_row(Text(name), metric, str(len(scores)), shown.get("en", "-"), average, Text(ends, style="dim"))
     return table
 
 
@@ -260,12 +278,16 @@ def _suite_lines(name: str, measured: Measured) -> list[RenderableType]:
         Text(),
         Text(f"{suite.title}: {tasks}, {there} of {expected} task-languages{in_part}"),
     ]
+    tuned, members = set(measured.tuned()), {**suite.groups, **suite.own_groups}
     for group, value in {**whole.groups, **whole.own_groups}.items():
-        lines.append(Text(f"  {group.replace('_', ' ')}: {value:.2f}"))
+        mark = dagger(not tuned.isdisjoint(members[group]))
+        lines.append(Text(f"  {group.replace('_', ' ')}: {value:.2f}{mark}"))
+    mark = dagger(not tuned.isdisjoint(found.tasks))
     if whole.all_task is not None:
-        lines.append(Text(f"  all tasks: {whole.all_task:.2f}", style="bold"))
+        lines.append(Text(f"  all tasks: {whole.all_task:.2f}{mark}", style="bold"))
     elif found.so_far is not None:
-        lines.append(Text(f"  mean of the tasks measured: {found.so_far:.2f}, which is no {suite.title} score"))
+        lines.append(Text(f"  mean of the tasks measured: {found.so_far:.2f}{mark}, which is no {suite.title} score"))
         if found.so_far_without_retrieval is not None:
-            lines.append(Text(f"  the same without retrieval: {found.so_far_without_retrieval:.2f}"))
+            mark = dagger(not tuned.isdisjoint(set(found.tasks) - set(suite.retrieval)))
+            lines.append(Text(f"  the same without retrieval: {found.so_far_without_retrieval:.2f}{mark}"))
     return lines

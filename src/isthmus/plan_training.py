@@ -21,6 +21,8 @@ OF_MEMBERS = frozenset({"batch_size", "max_length", "stride", "no_answer", "trai
 #: Kinds whose span or tags must find their place in a translation, and those that cannot be translated.
 _PROJECTED = frozenset({Kind.SPAN, Kind.TAGGING})
 _TRANSLATED = frozenset({Kind.SEQUENCE, Kind.PAIR, Kind.CHOICE, *_PROJECTED})
+#: How files end of which two make a task.
+_HALVES = (".txt", ".lst")
 #: In the list of a stage's rows: what begins the role of an input that they come from.
 INPUT = "@"
 
@@ -252,16 +254,19 @@ class TrainingPlanner:
 
 
 def mixture_of(name: str, known: Mapping[str, Mixture]) -> Mixture | None:
-    """The mixture of that name, or of the tasks in it that have + between them; None where it is a single task."""
+    """The mixture of that name, or of the tasks in it that have + between them; None where it is a single task.
+
+    Two files of plain text, or of rows and their labels, are one task (`isthmus.spec.File`).
+    """
     if name in known or AND not in name:
         return known.get(name)
     tasks = tuple(part.strip() for part in name.split(AND))
+    if len(tasks) == 2 and tasks[0].endswith(_HALVES) and tasks[1].endswith(_HALVES):
+        return None
     if not all(tasks):
         raise SpecError(f"{name!r} is not a mixture: write the names of tasks with a + between them.")
     if len(set(tasks)) < len(tasks):
-        raise SpecError(
-            f"{name!r} names a task twice: each has one turn in a mixture; sampling says how often it comes."
-        )
+        raise SpecError(f"{name!r} names a task twice: sampling says how often each of them comes.")
     return Mixture(tasks=tasks)
 
 

@@ -10,8 +10,9 @@ from rich.text import Text
 
 from isthmus.plan import Plan
 from isthmus.runner import State
-from isthmus.stage import Json
+from isthmus.stage import Json, Record
 from isthmus.tasks.core import Task
+from isthmus.tasks.mixtures import MIXTURES, description
 
 #: Stages listed before the rest is only counted.
 MOST = 60
@@ -75,6 +76,11 @@ def task_page(task: Task) -> RenderableType:
         "homepage": task.homepage,
         "citation": task.citation,
     }
+    return _page(facts)
+
+
+def _page(facts: Mapping[str, str]) -> RenderableType:
+    """Fields and what they hold, one below the other."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
@@ -84,10 +90,74 @@ def task_page(task: Task) -> RenderableType:
     return grid
 
 
+def mixture_list(names: Iterable[str]) -> RenderableType:
+    """The built-in mixtures: the tasks in each, and its description dim below."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(Text("mixture", style="bold"), Text("tasks", style="bold"))
+    for name in names:
+        grid.add_row(Text(name), Text(", ".join(MIXTURES[name].tasks)))
+        grid.add_row(Text(), Text(description(name), style="dim"))
+    return grid
+
+
+def mixture_json(name: str) -> dict[str, Json]:
+    """A built-in mixture for scripts."""
+    return {"name": name, "description": description(name), **MIXTURES[name].model_dump(mode="json")}
+
+
+def mixture_page(name: str) -> RenderableType:
+    """Everything about one of the built-in mixtures."""
+    mixture = MIXTURES[name]
+    cap = f", a task counting as at most {mixture.cap:,} rows" if mixture.cap else ""
+    return _page(
+        {
+            "name": name,
+            "kind": "mixture",
+            "description": description(name),
+            "tasks": f"{len(mixture.tasks)}: {', '.join(mixture.tasks)}",
+            "sampling": f"{mixture.sampling}{cap}",
+            "heads": mixture.heads,
+        }
+    )
+
+
+def training_table(record: Record) -> RenderableType:
+    """What the members of a finished training had: steps, loss, and the dev scores of what was kept."""
+    kept = record.result["kept_step"]
+    dev: dict[str, list[str]] = {}
+    for point in record.result["dev"]:
+        if point["step"] == kept:
+            interval = "" if point["low"] is None else f" [{point['low']:.1f}, {point['high']:.1f}]"
+            score = f"{point['language']} {point['score']:.1f}{interval}"
+            dev.setdefault(point["member"], []).append(f"{point['metric']} {score}")
+    title = f"{record.title}: {record.result['steps']:,} steps"
+    title += f", the weights after step {kept:,} kept" if kept < record.result["steps"] else ""
+    table = Table(title=Text(title), title_style="bold", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table.add_column("task", overflow="fold")
+    table.add_column("steps", justify="right", no_wrap=True)
+    table.add_column("loss", no_wrap=True)
+    table.add_column("dev", overflow="fold")
+    for name, had in record.result["members"].items():
+        first, last = (had[end] for end in ("first_loss", "last_loss"))
+        loss = "-" if first is None else f"{first:.2f} to {last:.2f}"
+        table.add_row(Text(name), f"{had['steps']:,}", loss, Text("\n".join(dev.get(name, ["-"]))))
+    return table
+
+
 def stage_table(
-    plan: Plan, states: Mapping[str, State], seconds: Mapping[str, float], keys: bool, everything: bool
+    plan: Plan,
+    states: Mapping[str, State],
+    seconds: Mapping[str, float],
+    keys: bool,
+    everything: bool,
+    notes: Mapping[str, str] | None = None,
 ) -> RenderableType:
-    """The stages of a plan, their states and their seconds; of many, those that matter most now."""
+    """The stages of a plan, their states and their seconds; of many, those that matter most now.
+
+    ``notes`` are lines below the titles, by the keys of their stages.
+    """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("state", no_wrap=True)
     table.add_column("seconds", justify="right", no_wrap=True)
@@ -98,8 +168,8 @@ def stage_table(
     names = short_names(plan.study.models)
     for key in shown:
         title = Text(shortened(plan.stages[key].title, names))
-        if keys:
-            title.append(f"\n{key}", style="dim")
+        for line in ((notes or {}).get(key), key if keys else None):
+            title.append(f"\n{line}" if line else "", style="dim")
         state = Text(str(states[key]), style=_COLOURS.get(states[key], ""))
         table.add_row(state, f"{seconds[key]:,.0f}", title)
     more = len(plan.stages) - len(shown)

@@ -18,6 +18,7 @@ from isthmus.cost import Estimate, estimates
 from isthmus.disk import plainly
 from isthmus.errors import IsthmusError, SpecError, StoreError, nearest
 from isthmus.plan import Goal, Plan
+from isthmus.plan_views import facts_of, note_of
 from isthmus.progress import preparing
 from isthmus.results import Results
 from isthmus.runner import State, states_of
@@ -116,7 +117,8 @@ def show_plan(
         return
     console = output()
     expected = {key: cost.seconds for key, cost in costs.items()}
-    console.print(tables.stage_table(planned, states, expected, keys, all_stages))
+    notes = {key: note for key in planned.stages if (note := note_of(planned, key))}
+    console.print(tables.stage_table(planned, states, expected, keys, all_stages, notes))
     lengths = _lengths(planned)
     alone = sum(lengths[chain.score or chain.model] for chain in planned.chains)
     console.print(
@@ -125,17 +127,21 @@ def show_plan(
     told = f"about {tables.duration(seconds)} with {workers} worker{'s' if workers > 1 else ''}"
     left = f"{len(todo):,} to do: {told}, and {tables.size(size)} of disk."
     console.print(left if todo else "Nothing to do: every stage is finished.")
+    if any(stage.function == "train" for stage in planned.stages.values()):
+        console.print("Every training begins with a fresh head, but those that say otherwise.")
     if NONE not in study.intermediates:
         console.print(f"There is no baseline: add `{NONE}` to intermediates to see gains.")
 
 
 def _stages_json(planned: Plan, states: Mapping[str, State], costs: Mapping[str, Estimate]) -> list[dict[str, Any]]:
+    facts = {key: facts_of(planned, key) for key in planned.stages}
     return [
         {
             "key": key,
             "title": stage.title,
             "function": stage.function,
             "needs": list(stage.inputs.values()),
+            **facts.get(key, {}),
             "state": str(states[key]),
             "seconds": round(costs[key].seconds, 1),
         }
@@ -153,7 +159,7 @@ def _lengths(planned: Plan) -> dict[str, int]:
 
 def show_status(name: str | None, store_path: Path, as_json: bool, keys: bool, all_stages: bool) -> None:
     """``isthmus status``."""
-    store = _existing(store_path)
+    store = existing(store_path)
     if name is None:
         _show_studies(store, as_json)
         return
@@ -221,7 +227,7 @@ def _show_studies(store: Store, as_json: bool) -> None:
             console.print(f"{name}: {counts['error']}")
 
 
-def _existing(path: Path) -> Store:
+def existing(path: Path) -> Store:
     """The store at ``path``, which must be there."""
     with plainly(path):
         if not (path.expanduser() / "STORE").exists():
@@ -251,7 +257,7 @@ def _where_it_was_run(name: str, store: Store) -> Iterator[None]:
 
 def write_report(name: str | None, store_path: Path, page: Path | None, as_json: bool) -> None:
     """``isthmus report``."""
-    store = _existing(store_path)
+    store = existing(store_path)
     if name is None:
         kept = sorted((store.root / "studies").glob("*/study.yaml"), key=lambda path: path.stat().st_mtime)
         if not kept:
@@ -267,19 +273,30 @@ def write_report(name: str | None, store_path: Path, page: Path | None, as_json:
     answer(results, page, as_json, {})
 
 
-def show_tasks(name: str | None, as_json: bool) -> None:
-    """``isthmus tasks``."""
+def show_tasks(name: str | None, mixtures: bool, as_json: bool) -> None:
+    """``isthmus tasks``; ``mixtures`` lists these alone. A mixture is shown by its name like a task."""
+    from isthmus.tasks.mixtures import MIXTURES
     from isthmus.tasks.registry import task, tasks
 
-    if as_json:
-        print_json(tables.task_json(task(name)) if name else [tables.task_json(item) for item in tasks().values()])
+    if name and name in MIXTURES:
+        mixture = tables.mixture_json(name)
+        print_json(mixture) if as_json else output().print(tables.mixture_page(name))
+    elif name:
+        found = task(name, MIXTURES)
+        print_json(tables.task_json(found)) if as_json else output().print(tables.task_page(found))
+    elif as_json:
+        listed = map(tables.mixture_json, MIXTURES) if mixtures else map(tables.task_json, tasks().values())
+        print_json(list(listed))
     else:
-        output().print(tables.task_page(task(name)) if name else tables.task_list(tasks().values()))
+        if not mixtures:
+            output().print(tables.task_list(tasks().values()))
+            output().print()
+        output().print(tables.mixture_list(MIXTURES))
 
 
 def verify(store_path: Path, as_json: bool) -> int:
     """``isthmus store verify``; 1 when something was damaged."""
-    store = _existing(store_path)
+    store = existing(store_path)
     checked, found = 0, []
     with plainly(store.root), preparing(as_json) as say:
         for name, damage in store.verify():

@@ -47,6 +47,7 @@ COMMANDS = {
     "run",
     "plan",
     "train",
+    "translate",
     "evaluate",
     "submission",
     "score",

@@ -18,6 +18,8 @@ from hub_server import Hub, names
 
 TINY = "org/tiny"
 GIVEN = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
+#: What a model stage adds: the card.
+OWN = {"README.md"}
 #: Does what its arguments say, find=NAME or get=COMMIT, and prints of each the identity, the stage's key or the error.
 PROGRAM = """
 import json, sys
@@ -91,7 +93,7 @@ def test_nothing_but_weights_configuration_and_tokenizer_is_ever_asked_for(
 ) -> None:
     _, key = ask(environment, tmp_path / "store", f"find={TINY}", f"get={hub.commit(TINY)}")
     folder = tmp_path / "store" / "stages" / key / "model"
-    assert set(names(folder)) == GIVEN
+    assert set(names(folder)) == GIVEN | OWN
     assert hub.files_asked_for() == GIVEN
     for name in GIVEN:
         assert (folder / name).read_bytes() == (hub.repositories[TINY] / name).read_bytes()
@@ -103,7 +105,7 @@ def test_what_others_left_in_the_cache_does_not_get_into_the_store(
     everything = f"import huggingface_hub; huggingface_hub.snapshot_download({TINY!r})\n"
     (key,) = ask(environment, tmp_path / "store", f"get={hub.commit(TINY)}", program=everything + PROGRAM)
     assert "modeling_tiny.py" in hub.files_asked_for()
-    assert set(names(tmp_path / "store" / "stages" / key / "model")) == GIVEN
+    assert set(names(tmp_path / "store" / "stages" / key / "model")) == GIVEN | OWN
 
 
 def test_offline_the_cache_is_enough_and_without_it_one_sentence_says_what_to_do(
@@ -120,7 +122,7 @@ def test_offline_the_cache_is_enough_and_without_it_one_sentence_says_what_to_do
     asked = len(hub.requests)
     *found, key = ask(offline, tmp_path / "second", f"find={TINY}", f"find={TINY}@{commit}", f"get={commit}")
     assert found == [{"hub": TINY, "revision": commit}] * 2
-    assert set(names(tmp_path / "second" / "stages" / key / "model")) == GIVEN
+    assert set(names(tmp_path / "second" / "stages" / key / "model")) == GIVEN | OWN
     hub.shutdown()
     hub.server_close()
     (found_without_hub,) = ask(environment, tmp_path, f"find={TINY}")

@@ -10,7 +10,7 @@ from hashlib import sha256
 import numpy as np
 
 from isthmus.evaluate.metrics import metric
-from isthmus.results import Chain, CurvePoint, Results, Score, StageSummary, Statistics, TaskFacts
+from isthmus.results import Chain, CurvePoint, DevPoint, Results, Score, StageSummary, Statistics, TaskFacts
 
 # fmt: off
 LANGUAGES = [
@@ -107,6 +107,35 @@ def made_up_study(seeds: int = 2) -> Results:
             "Made-up figures: this report shows its own shape and nothing else.",
         ),
     )
+
+
+#: What the mixture of `mixed_study` is made of, and its losses at the beginning and at the end.
+_MEMBERS = {"snli": (1.1, 0.5), "squad": (5.0, 2.0), "mlm/de": (6.0, 4.0), "mlm/sw": (7.0, 5.0)}
+
+
+def mixed_study(tuned: tuple[str, ...] = ("de", "sw")) -> Results:
+    """A mixture in the place of `slots`, whose dev rows in the languages ``tuned`` chose its checkpoint, step 400."""
+    whole = made_up_study(seeds=2)
+    scores = [
+        replace(score, tuned=score.language in tuned and score.chain.intermediate == "slots") for score in whole.scores
+    ]
+    return replace(whole, scores=tuple(scores), stages=(*whole.stages, *map(_mixture, (1, 2))))
+
+
+def _mixture(seed: int) -> StageSummary:
+    generator = np.random.default_rng(seed)
+    curve = []
+    for place, (name, (start, end)) in enumerate(_MEMBERS.items()):
+        for step in range(10 + place, 600, 40):
+            loss = start * (end / start) ** (step / 600) + generator.normal(0, 0.02)
+            curve.append(CurvePoint(step, float(loss), 1e-5, name))
+    dev = []
+    for step in range(100, 601, 100):
+        for member, language, name in (("snli", "en", "accuracy"), ("snli", "de", "accuracy"), ("squad", "en", "f1")):
+            score = float(40 + step / 20 - 8 * (step > 400) + generator.normal(0, 1))
+            dev.append(DevPoint(step, member, language, name, score, score - 4, score + 4))
+    title, points = f"train {MODEL} > everything, seed {seed}", tuple(sorted(curve, key=lambda point: point.step))
+    return StageSummary(f"mix{seed}", title, "train", "done", 21.0, 10**9, points, dev=tuple(dev), kept_step=400)
 
 
 def half_finished_study() -> Results:

@@ -12,7 +12,7 @@ import pytest
 from isthmus.report.build import build
 from isthmus.report.words import intermediate
 from isthmus.results import Results
-from tests.report.made_up_study import half_finished_study, made_up_study, small_study
+from tests.report.made_up_study import half_finished_study, made_up_study, mixed_study, small_study
 from tests.report.test_build import NASTY, nasty_study
 
 if TYPE_CHECKING:
@@ -34,7 +34,13 @@ def long_study() -> Results:
     return replace(of, study_name=LONG, command=LONG, study_yaml=f"name: {LONG}\n", machine=LONG, model_notes=(LONG,))
 
 
-STUDIES = {"whole": made_up_study(2), "half": half_finished_study(), "nasty": nasty_study(), "long": long_study()}
+STUDIES = {
+    "whole": made_up_study(2),
+    "half": half_finished_study(),
+    "mixed": mixed_study(),
+    "nasty": nasty_study(),
+    "long": long_study(),
+}
 
 
 @pytest.fixture(scope="module")

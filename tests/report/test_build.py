@@ -12,9 +12,9 @@ from isthmus.report import plots
 from isthmus.report.build import build, page
 from isthmus.report.findings import Effect
 from isthmus.report.summary import summarise
-from isthmus.results import Chain, CurvePoint, Results, StageSummary, TaskFacts
+from isthmus.results import Chain, CurvePoint, DevPoint, Results, StageSummary, TaskFacts
 from isthmus.stats.intervals import Gain
-from tests.report.made_up_study import half_finished_study, made_up_study, small_study
+from tests.report.made_up_study import half_finished_study, made_up_study, mixed_study, small_study
 
 #: What would run, fetch, style or fill in something if any of it came through unescaped.
 NASTY = (
@@ -61,8 +61,10 @@ def nasty_study() -> Results:
     """A small study whose every text from data is hostile."""
     of = small_study({NASTY: {f"t{NASTY}": {"en": 5, NASTY: 9, "de": 8}}})
     curve = (CurvePoint(1, 2.0, 0.1), CurvePoint(9, 1.0, 0.1))
+    dev = (DevPoint(9, NASTY, NASTY, NASTY, 50.0, 40.0, 60.0),)
     stages = (
         StageSummary(NASTY, NASTY, NASTY, "done", 3.0, 10**9, curve, warnings=(NASTY,)),
+        StageSummary(NASTY, f"{NASTY}2", NASTY, "done", 3.0, 10**9, curve, dev=dev, kept_step=9),
         StageSummary(NASTY, NASTY, NASTY, "failed", error=NASTY),
         StageSummary(NASTY, NASTY, NASTY, NASTY),
     )
@@ -85,6 +87,7 @@ def nasty_study() -> Results:
 STUDIES = {
     "whole": made_up_study(2),
     "half": half_finished_study(),
+    "mixed": mixed_study(),
     "empty": Results("empty", "", (), (), (), ()),
     "nasty": nasty_study(),
 }
@@ -187,6 +190,36 @@ def test_figures_take_the_colours_and_the_font_of_the_page(pages: dict[str, Pars
     for figure in figures:
         assert "font-family" not in figure
         assert not re.findall(r"#[0-9a-f]{6}", figure), "a colour that does not follow the page into the dark"
+
+
+def test_each_member_of_a_mixture_has_its_curve_and_its_dev_scores_with_what_was_kept(
+    pages: dict[str, Parsed],
+) -> None:
+    spoken = [label for tag in pages["mixed"].named("svg") if "everything" in (label := tag["aria-label"] or "")]
+    losses = [label for label in spoken if label.startswith("Training loss of ")]
+    assert [label.split()[3] for label in losses] == ["snli", "squad", "mlm/de", "mlm/sw"]
+    assert re.fullmatch(r"Training loss of squad in train .*: from 4\.\d\d to 2\.\d\d in 571 steps", losses[1])
+    dev = [label for label in spoken if label.startswith("Dev ")]
+    assert [re.findall(r"of (\w+, \w+) in", label)[0] for label in dev] == [
+        "snli, English",
+        "snli, German",
+        "squad, English",
+    ]
+    for label in dev:
+        assert re.search(r": 4\d\.\d at step 100, (\d+\.\d) \[\d+\.\d, \d+\.\d\] at step 400, which was kept$", label)
+
+
+def test_dev_curves_stay_inside_their_figure_and_mark_the_step_that_was_kept() -> None:
+    points = [DevPoint(step, "a", "en", "accuracy", score, None, None) for step, score in ((5, 0.0), (10, 100.0))]
+    drawn = plots.dev_curves("x", "t", [plots.DevRun(points, 5), plots.DevRun(points[:1], 7)])
+    assert re.findall(r">(\d+|step 10)</text>", drawn) == ["0", "step 10", "0", "100"]
+    assert drawn.count("<use ") == 1  # the dot of the first run; the second kept what it never measured
+
+
+def test_what_is_no_longer_zero_shot_is_marked_and_nothing_else(pages: dict[str, Parsed]) -> None:
+    assert "† Not zero-shot: dev rows in German and Swahili decided" in pages["mixed"].text
+    for name in ("whole", "half"):
+        assert "†" not in pages[name].html.split("</style>")[1] and "not zero-shot" not in pages[name].text
 
 
 def test_long_studies_draw_the_first_curves_and_count_the_rest() -> None:

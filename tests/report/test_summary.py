@@ -1,6 +1,7 @@
 """What the report says, and that it says no more than the scores show."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -282,6 +283,38 @@ def test_scores_can_be_shown_without_a_comparison() -> None:
     assert "intents with embedded, accuracy" in text
     assert ["Thai", "50.0"] in [line.split() for line in text.splitlines()]
     assert "mean, zero-shot (5 languages)" in text
+
+
+def test_a_score_that_is_no_longer_zero_shot_is_marked_with_every_mean_that_has_it() -> None:
+    whole = small_study({"slots": {"intents": flat(8, 9, th=-15), "names": flat(2, 9)}})
+    scores = tuple(
+        replace(
+            score, tuned=(score.chain.intermediate, score.chain.target, score.language) == ("slots", "intents", "th")
+        )
+        for score in whole.scores
+    )
+    summary = summarise(replace(whole, scores=scores))
+    assert summary.tuned == ("th",) and summary.footnote.startswith("† Not zero-shot: dev rows in Thai decided")
+    marked, plain = (cell(summary, "slots", target) for target in ("intents", "names"))
+    assert [row.tag for row in marked.languages if row.tuned] == ["th"] and marked.zero_shot.tuned
+    assert {group.name for group in marked.families if group.tuned} == {
+        group.name for group in marked.families if "Thai" in group.languages
+    }
+    assert not plain.zero_shot.tuned and not any(row.tuned for row in plain.languages)
+    assert all(average.tuned for average in summary.averages if "intents" in average.targets)
+    table = next(table for table in summary.scores if table.target == "intents")
+    assert table.tuned == (False, True)
+    assert "5 languages†" in summary.headline + " ".join(summary.details)
+    text = printed(render_terminal(summary))
+    assert ["Thai", "−15.0†▼"] in [line.split() for line in text.splitlines()]
+    shown = printed(render_scores(replace(whole, scores=scores)))
+    assert re.search(r"Thai +50\.0 +35\.0†", shown) and summary.footnote in " ".join(shown.split())
+
+
+def test_the_language_of_training_is_never_marked() -> None:
+    whole = small_study({"slots": {"intents": flat(8, 9)}})
+    english = tuple(replace(score, tuned=score.language == "en") for score in whole.scores)
+    assert summarise(replace(whole, scores=english)) == summarise(whole)
 
 
 def test_effects_have_a_direction_only_when_it_is_shown() -> None:

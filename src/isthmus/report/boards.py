@@ -37,6 +37,11 @@ class Board:
         values = [score.value for score in found if score is not None]
         return float(np.mean(values)) if values and len(values) == len(found) else None
 
+    def tuned(self, tag: str, *intermediates: str) -> bool:
+        """Is a score in that language, with one of these intermediates, no longer zero-shot?"""
+        found = self.scores[tag].items() if tag != self.training else ()
+        return any(score.tuned for (name, _), score in found if name in intermediates)
+
 
 def usable(score: Score) -> bool:
     """Whether a score can stand in an average: a number, over examples that there are, with finite statistics."""

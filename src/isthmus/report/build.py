@@ -1,7 +1,7 @@
 """The report as one HTML file: everything inside, nothing fetched, no script."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 from isthmus.disk import write_atomic
 from isthmus.report import plots, words
 from isthmus.report.compare import facts
+from isthmus.report.curves import curve_groups
 from isthmus.report.findings import Average, Comparison, Effect, GroupEffect, LanguageEffect, Summary
 from isthmus.report.summary import summarise
 from isthmus.results import Results, StageSummary
 
 if TYPE_CHECKING:
     from markupsafe import Markup
-
-#: Learning curves shown; a study with more says how many it leaves out.
-_MOST_CURVES = 24
 
 
 @dataclass(frozen=True)
@@ -62,18 +60,6 @@ class AverageTable:
 
 
 @dataclass(frozen=True)
-class CurveFigure:
-    """The runs of one training stage that differ in their seed."""
-
-    title: str
-    first: float
-    last: float
-    steps: int
-    runs: int
-    plot: "Markup"
-
-
-@dataclass(frozen=True)
 class FunctionCost:
     """What all stages of one function took together."""
 
@@ -110,7 +96,7 @@ def page(summary: Summary) -> str:
         environment.filters[name] = getattr(words, name)
     environment.filters["language"] = lambda tag: facts(tag).name
     environment.filters["sentence"] = _sentence
-    curves, without = _curves(summary.stages)
+    curves, without = curve_groups(summary.stages)
     return environment.get_template("report.html").render(
         summary=summary,
         sections=_sections(summary),
@@ -172,7 +158,8 @@ def _overview(name: str, heading: str, cells: Sequence[Comparison]) -> "Markup":
             rows.append(plots.Row(cell.training.name, cell.training.effect, strong=True))
         if cell.zero_shot:
             others = "others" if cell.training else "languages"
-            rows.append(plots.Row(f"{len(cell.zero_shot.languages)} {others}", cell.zero_shot.effect))
+            label = f"{len(cell.zero_shot.languages)} {others}{words.dagger(cell.zero_shot.tuned)}"
+            rows.append(plots.Row(label, cell.zero_shot.effect))
     title = f"Gains on {heading}: {_spoken(rows)}"
     return _markup(plots.dot_plot(name, title, rows, plots.limits([row.effect for row in rows if row.effect])))
 
@@ -184,7 +171,7 @@ def _spoken(rows: Sequence[plots.Row]) -> str:
 
 
 def _dots(name: str, heading: str, cell: Comparison, axis: tuple[float, float]) -> "Markup":
-    rows = [plots.Row(row.name, row.effect, row.training) for row in cell.languages]
+    rows = [plots.Row(f"{row.name}{words.dagger(row.tuned)}", row.effect, row.training) for row in cell.languages]
     title = (
         f"Gains by language on {heading} after {words.intermediate(cell.intermediate)}, "
         f"from {rows[0].label} ({words.signed(_estimate(rows[0].effect))}) "
@@ -217,24 +204,6 @@ def _group_lines(columns: Sequence[tuple[GroupEffect, ...]]) -> tuple[GroupLine,
         languages = dict.fromkeys(language for cell in cells if cell for language in cell.languages)
         lines.append(GroupLine(name, tuple(languages), cells))
     return tuple(lines)
-
-
-def _curves(stages: Iterable[StageSummary]) -> tuple[tuple[CurveFigure, ...], int]:
-    """A figure for each training stage, its seeds together; and the number of figures left out."""
-    by_title: dict[str, list[StageSummary]] = {}
-    for stage in stages:
-        if stage.curve:
-            by_title.setdefault(re.sub(r", seed \d+$", "", stage.title), []).append(stage)
-    shown = list(by_title.items())[:_MOST_CURVES]
-    losses = [point.loss for _, runs in shown for stage in runs for point in stage.curve]
-    most = max(filter(lambda loss: loss < float("inf"), losses), default=1.0) or 1.0
-    figures = []
-    for place, (title, runs) in enumerate(shown):
-        curve = runs[0].curve
-        spoken = f"Training loss of {title}: from {curve[0].loss:.2f} to {curve[-1].loss:.2f} in {curve[-1].step} steps"
-        plot = plots.curves(f"curve-{place}", spoken, [stage.curve for stage in runs], most)
-        figures.append(CurveFigure(title, curve[0].loss, curve[-1].loss, curve[-1].step, len(runs), _markup(plot)))
-    return tuple(figures), len(by_title) - len(shown)
 
 
 def _costs(stages: Sequence[StageSummary]) -> tuple[FunctionCost, ...]:

@@ -42,6 +42,10 @@ class _Measured:
     def zero_shot(self) -> tuple[str, ...]:
         return tuple(tag for tag in self.draws if tag != self.board.training)
 
+    def tuned(self, tags: Iterable[str]) -> bool:
+        """Has one of these languages a score, on either side, that is no longer zero-shot?"""
+        return any(self.board.tuned(tag, self.intermediate, NONE) for tag in tags)
+
     def over(self, tags: Sequence[str]) -> Draws:
         return mean_of([self.draws[tag] for tag in tags])
 
@@ -125,7 +129,6 @@ def _comparisons(measured: Sequence[_Measured]) -> list[Comparison]:
         resources = _groups(of_target, lambda fact: fact.resource)
         for one in of_target:
             rows = [_language(one, tag, languages[*one.name, tag]) for tag in one.draws]
-            everywhere = zero_shot.get(one.name)
             comparisons.append(
                 Comparison(
                     one.board.model,
@@ -133,7 +136,7 @@ def _comparisons(measured: Sequence[_Measured]) -> list[Comparison]:
                     target,
                     one.board.metric,
                     one.seeds,
-                    GroupEffect("all", _names(one.zero_shot), everywhere) if everywhere else None,
+                    _everywhere(one, zero_shot.get(one.name)),
                     _language(one, one.training, training[one.name]) if one.training else None,
                     tuple(sorted(rows, key=lambda row: (-row.effect.gain.estimate, row.name))),
                     tuple(sorted(families[one.name], key=lambda group: (-len(group.languages), group.name))),
@@ -145,12 +148,18 @@ def _comparisons(measured: Sequence[_Measured]) -> list[Comparison]:
     return comparisons
 
 
+def _everywhere(one: _Measured, effect: Effect | None) -> GroupEffect | None:
+    """The mean over all languages that count as zero-shot."""
+    return GroupEffect("all", _names(one.zero_shot), effect, one.tuned(one.zero_shot)) if effect else None
+
+
 def _language(one: _Measured, tag: str, effect: Effect) -> LanguageEffect:
     fact = facts(tag)
     score, baseline = (one.board.mean(tag, name, one.seeds) for name in (one.intermediate, NONE))
     assert score is not None and baseline is not None  # a language without both is left out
     training = tag == one.board.training
-    return LanguageEffect(tag, fact.name, fact.family, fact.resource, training, effect, score, baseline)
+    tuned, without = one.tuned([tag]), one.board.tuned(tag, NONE)
+    return LanguageEffect(tag, fact.name, fact.family, fact.resource, training, effect, score, baseline, tuned, without)
 
 
 def _groups(
@@ -165,14 +174,15 @@ def _groups(
     effects = _effects({key: by_name[key[:2]].gain(*tags) for key, tags in members.items()})
     found: dict[tuple[str, str], list[GroupEffect]] = {one.name: [] for one in of_target}
     for key, effect in effects.items():
-        found[key[:2]].append(GroupEffect(key[2], _names(members[key]), effect))
+        tuned = by_name[key[:2]].tuned(members[key])
+        found[key[:2]].append(GroupEffect(key[2], _names(members[key]), effect, tuned))
     return found
 
 
 def _leads(measured: Sequence[_Measured]) -> dict[tuple[str, str], Lead]:
     """For the best intermediate task of each target, its lead over the next, on the languages and seeds of both."""
     gains: dict[tuple[str, str], Gain] = {}
-    others: dict[tuple[str, str], tuple[str, int]] = {}
+    others: dict[tuple[str, str], tuple[str, int, bool]] = {}
     for target in dict.fromkeys(one.board.target for one in measured):
         of_target = [one for one in measured if one.board.target == target]
         ranked = sorted(of_target, key=lambda one: -float(one.over(one.zero_shot).observed.mean()))
@@ -183,9 +193,10 @@ def _leads(measured: Sequence[_Measured]) -> dict[tuple[str, str], Lead]:
         seeds = [seed for seed in best.seeds if seed in second.seeds]
         if tags and seeds:
             ahead = best.over(tags).at(seeds).minus(second.over(tags).at(seeds))
-            gains[best.name], others[best.name] = interval(ahead), (second.intermediate, len(tags))
+            tuned = best.tuned(tags) or second.tuned(tags)
+            gains[best.name], others[best.name] = interval(ahead), (second.intermediate, len(tags), tuned)
     effects = _effects(gains)
-    return {name: Lead(others[name][0], effects[name], others[name][1]) for name in gains}
+    return {name: Lead(over, effects[name], languages, tuned) for name, (over, languages, tuned) in others.items()}
 
 
 def _averages(measured: Sequence[_Measured], kinds: Mapping[str, str]) -> list[Average]:
@@ -203,15 +214,17 @@ def _averages(measured: Sequence[_Measured], kinds: Mapping[str, str]) -> list[A
     for name, of_these in (("all targets", targets), ("without retrieval", trained)):
         if len(of_these) < 2 or (name != "all targets" and of_these == targets):
             continue
-        gains, covered = {}, {}
+        gains, covered, tuned = {}, {}, {}
         for intermediate in intermediates:
             members = [by_name[target, intermediate] for target in of_these]
             seeds = [seed for seed in members[0].seeds if all(seed in one.seeds for one in members)]
             if seeds:
                 gains[intermediate] = interval(mean_of([one.over(one.zero_shot).at(seeds) for one in members]))
                 covered[intermediate] = len({tag for one in members for tag in one.zero_shot})
+                tuned[intermediate] = any(one.tuned(one.zero_shot) for one in members)
+        model, these = measured[0].board.model, tuple(of_these)
         averages += [
-            Average(measured[0].board.model, intermediate, name, tuple(of_these), covered[intermediate], effect)
+            Average(model, intermediate, name, these, covered[intermediate], effect, tuned[intermediate])
             for intermediate, effect in _effects(gains).items()
         ]
     return averages

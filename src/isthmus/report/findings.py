@@ -39,6 +39,8 @@ class LanguageEffect:
     effect: Effect
     score: float
     baseline: float
+    tuned: bool = False  # dev rows in it decided something in a training of either side: not zero-shot any more
+    baseline_tuned: bool = False  # of the side without
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class GroupEffect:
     name: str
     languages: tuple[str, ...]  # names
     effect: Effect
+    tuned: bool = False  # one of the languages is
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Lead:
     over: str
     effect: Effect
     languages: int
+    tuned: bool = False  # one of the languages is
 
 
 @dataclass(frozen=True)
@@ -95,16 +99,21 @@ class Average:
     targets: tuple[str, ...]
     languages: int  # different ones, over all targets
     effect: Effect
+    tuned: bool = False  # one of the languages is, on one of the targets
 
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """The scores of one language, a column each (mean over seeds); None where there is none."""
+    """The scores of one language, a column each (mean over seeds); None where there is none.
+
+    ``tuned`` says of each column whether dev rows in the language decided something in a training of it.
+    """
 
     tag: str
     name: str
     training: bool
     values: tuple[float | None, ...]
+    tuned: tuple[bool, ...]
 
 
 @dataclass(frozen=True)
@@ -114,6 +123,7 @@ class ScoreTable:
     Attributes:
         columns: the intermediate tasks, "none" first. seeds: of each column.
         means: of each column, over the zero-shot languages that *every* column has: ``covered`` names them.
+        tuned: of each column, whether a language in its mean is tuned on.
     """
 
     model: str
@@ -124,6 +134,7 @@ class ScoreTable:
     rows: tuple[ScoreRow, ...]
     means: tuple[float | None, ...]
     covered: tuple[str, ...]
+    tuned: tuple[bool, ...]
 
 
 @dataclass(frozen=True)
@@ -144,6 +155,8 @@ class Summary:
         details: what goes with it, a sentence each.
         caveats: what the figures do not cover, a sentence each.
         chains, finished: how many the study has, and how many of them have scores.
+        tuned: tags of the languages in which some scores are not zero-shot, since dev rows in them decided something.
+        footnote: what the mark at these scores, and at means that have them, says; empty where there is no mark.
     """
 
     study: str
@@ -164,6 +177,8 @@ class Summary:
     command: str
     machine: str
     versions: tuple[tuple[str, str], ...]
+    tuned: tuple[str, ...] = ()
+    footnote: str = ""
 
     @property
     def models(self) -> tuple[str, ...]:

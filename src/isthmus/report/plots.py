@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from html import escape
 from io import StringIO
 from itertools import accumulate
-from math import isfinite
+from math import ceil, floor, isfinite
 from typing import TYPE_CHECKING, Literal
 
 from isthmus.report.findings import Direction, Effect
 from isthmus.report.words import number, signed
-from isthmus.results import CurvePoint
+from isthmus.results import CurvePoint, DevPoint
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -48,6 +48,14 @@ class Row:
     label: str
     effect: Effect | None = None
     strong: bool = False
+
+
+@dataclass(frozen=True)
+class DevRun:
+    """What one run scored on the dev rows of one task in one language, and the step whose weights it kept."""
+
+    points: Sequence[DevPoint]
+    kept: int
 
 
 def limits(effects: Sequence[Effect]) -> tuple[float, float]:
@@ -114,6 +122,42 @@ def curves(name: str, title: str, runs: Sequence[Sequence[CurvePoint]], most: fl
     canvas.text(right, bottom + 15, f"step {last:,}", "right", _MUTED)
     canvas.text(left - 6, bottom + 1, "0", "right", _MUTED)
     canvas.text(left - 6, top + 6, number(most), "right", _MUTED)
+    return canvas.svg(name, title)
+
+
+def dev_curves(name: str, title: str, runs: Sequence[DevRun]) -> str:
+    """The scores on dev rows of runs that differ in their seed; a dot is what each run kept.
+
+    The first run has its intervals. The axis holds all of them, and ends at whole tens.
+    """
+    left, right, top, bottom = 26.0, 152.0, 8.0, 70.0
+    canvas = _Canvas(160, 92)
+    points = [[point for point in run.points if isfinite(point.score)] for run in runs]
+    last = max([point.step for run in points for point in run], default=1)
+    ends = [end for run in points for point in run for end in (point.score, point.low, point.high) if end is not None]
+    low, high = 10 * floor(min(ends, default=0) / 10), 10 * ceil(max(ends, default=100) / 10)
+    high = max(high, low + 10)
+
+    def x(step: int) -> float:
+        return left + (right - left) * step / last
+
+    def y(score: float) -> float:
+        return bottom - (bottom - top) * (score - low) / (high - low)
+
+    canvas.line([left, right], [bottom, bottom], _LINE, 0.8)
+    for place, (run, own) in enumerate(zip(runs, points, strict=True)):
+        for point in own if place == 0 else ():
+            if point.low is not None and point.high is not None:
+                canvas.line([x(point.step)] * 2, [y(point.low), y(point.high)], _UNCLEAR, 0.8)
+        dashes = (4, 1 + place % 4) if place else None
+        canvas.line([x(point.step) for point in own], [y(point.score) for point in own], _UP, 1.5, dashes)
+        for point in own:
+            if point.step == run.kept:
+                canvas.dot(x(point.step), y(point.score), "o", _UP, _UP if place == 0 else _PAPER)
+    canvas.text(left, bottom + 15, "0", "left", _MUTED)
+    canvas.text(right, bottom + 15, f"step {last:,}", "right", _MUTED)
+    canvas.text(left - 6, bottom + 1, str(low), "right", _MUTED)
+    canvas.text(left - 6, top + 6, str(high), "right", _MUTED)
     return canvas.svg(name, title)
 
 

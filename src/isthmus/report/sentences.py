@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from isthmus.report.findings import Average, Comparison, Direction, GroupEffect
-from isthmus.report.words import count, intermediate, listing, number, points
+from isthmus.report.words import DAGGER, count, dagger, intermediate, listing, number, points
 
 Cells = Sequence[Comparison]
 
@@ -57,8 +57,7 @@ def _train_first(cells: Cells, winners: Cells, averages: Sequence[Average]) -> s
         if len(won) == len(targets) == 1:
             what = f": {_over(won[0])}{_hurt(won[0])}"
         elif len(won) == len(targets) and on_all:
-            languages = count(on_all.languages, "language")
-            what = f": {points(on_all.effect.gain)} on average over {len(targets)} targets and {languages}"
+            what = f": {_on_average(on_all)}"
         else:
             what = " for " + listing([f"{cell.target} ({_over(cell)}{_hurt(cell)})" for cell in won], most=6)
         clauses.append(f"on {intermediate(name)} first{what}")
@@ -69,7 +68,7 @@ def _train_first(cells: Cells, winners: Cells, averages: Sequence[Average]) -> s
 
 def _hurt(cell: Comparison) -> str:
     """The languages that the advice is shown to harm, the worst first."""
-    names = [row.name for row in cell.languages if row.effect.direction == "down"]
+    names = [f"{row.name}{dagger(row.tuned)}" for row in cell.languages if row.effect.direction == "down"]
     return f"; it hurts {listing(names[::-1])}" if names else ""
 
 
@@ -103,11 +102,16 @@ def _everywhere(of_one: Cells, averages: Sequence[Average]) -> str:
     name = of_one[0].intermediate
     on_all = next((one for one in averages if one.intermediate == name and one.name == "all targets"), None)
     if on_all:
-        targets, languages = len(on_all.targets), count(on_all.languages, "language")
-        return f"{points(on_all.effect.gain)} on average over {targets} targets and {languages}"
+        return _on_average(on_all)
     if len(of_one) == 1:
         return _over(of_one[0])
     return listing([f"{_over(cell)} on {cell.target}" for cell in of_one])
+
+
+def _on_average(of: Average) -> str:
+    """``+2.1 [1.4, 2.8] on average over 2 targets and 41 languages``."""
+    languages = f"{count(of.languages, 'language')}{dagger(of.tuned)}"
+    return f"{points(of.effect.gain)} on average over {len(of.targets)} targets and {languages}"
 
 
 def _though(cells: Cells) -> str:
@@ -145,10 +149,21 @@ def details(comparisons: Cells, training_language: Mapping[str, str | None]) -> 
 def _lead(best: Comparison) -> str:
     if best.lead is None:
         return ""
-    other, ahead = intermediate(best.lead.over), points(best.lead.effect.gain)
+    other, ahead = intermediate(best.lead.over), f"{points(best.lead.effect.gain)}{dagger(best.lead.tuned)}"
     if best.lead.effect.direction == "up":
         return f"; ahead of the next, {other}, by {ahead}"
     return f"; not shown to be better than {other} (ahead by {ahead})"
+
+
+def footnote(languages: Sequence[str]) -> str:
+    """What the mark at scores in these languages (names), and at means that have them, says; nothing without any."""
+    if not languages:
+        return ""
+    names = listing(sorted(languages), most=12)
+    return (
+        f"{DAGGER} Not zero-shot: dev rows in {names} decided when a training stopped, or which checkpoint was kept; "
+        f"means that include {'it' if len(languages) == 1 else 'them'} are marked, too."
+    )
 
 
 def caveats(comparisons: Cells, finished: int, chains: int, warnings: int) -> tuple[str, ...]:
@@ -204,4 +219,4 @@ def _direction(cell: Comparison) -> Direction:
 def _over(cell: Comparison) -> str:
     """``+2.1 [1.4, 2.8] over 41 languages``."""
     found = _zero_shot(cell)
-    return f"{points(found.effect.gain)} over {count(len(found.languages), 'language')}"
+    return f"{points(found.effect.gain)} over {count(len(found.languages), 'language')}{dagger(found.tuned)}"

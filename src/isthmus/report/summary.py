@@ -1,5 +1,7 @@
 """The answer of a study as one typed, pure piece of data: `summarise` makes it, everything else renders it."""
 
+from collections.abc import Sequence
+
 from rich.console import RenderableType
 
 from isthmus.report.boards import Board, boards, usable
@@ -7,12 +9,12 @@ from isthmus.report.compare import compare, facts
 from isthmus.report.export import to_json
 from isthmus.report.findings import ScoreRow, ScoreTable, Summary
 from isthmus.report.problems import problems
-from isthmus.report.sentences import caveats, details, headline
+from isthmus.report.sentences import caveats, details, footnote, headline
 from isthmus.report.terminal import render_tables, render_terminal
 from isthmus.results import Results
 from isthmus.stats.intervals import RESAMPLES
 
-__all__ = ["Summary", "render_scores", "render_terminal", "summarise", "to_json"]
+__all__ = ["Summary", "note_on", "render_scores", "render_terminal", "summarise", "to_json"]
 
 
 def summarise(results: Results, resamples: int = RESAMPLES) -> Summary:
@@ -32,6 +34,7 @@ def summarise(results: Results, resamples: int = RESAMPLES) -> Summary:
     training = {task.name: task.train_language for task in results.tasks}
     found = tuple(problems(results, [chain for chain in chains if chain not in scored], comparisons))
     warnings = sum(problem.kind == "warning" for problem in found)
+    tuned = tuned_tags(every)
     return Summary(
         study=results.study_name,
         headline=headline(comparisons, averages, finished, len(chains)),
@@ -51,12 +54,26 @@ def summarise(results: Results, resamples: int = RESAMPLES) -> Summary:
         command=results.command,
         machine=results.machine,
         versions=tuple(results.versions.items()),
+        tuned=tuned,
+        footnote=note_on(tuned),
     )
+
+
+def note_on(tags: Sequence[str]) -> str:
+    """What the mark at scores in these languages says; nothing without any."""
+    return footnote([facts(tag).name for tag in dict.fromkeys(tags)])
+
+
+def tuned_tags(every: Sequence[Board]) -> tuple[str, ...]:
+    """The languages in which a score is marked as no longer zero-shot."""
+    found = (tag for board in every for tag in board.scores if board.tuned(tag, *board.intermediates))
+    return tuple(dict.fromkeys(found))
 
 
 def render_scores(results: Results) -> RenderableType:
     """The scores alone, for the terminal: what there is to show of a model that is compared with nothing."""
-    return render_tables([_table(board) for board in boards(results)])
+    every = boards(results)
+    return render_tables([_table(board) for board in every], note_on(tuned_tags(every)))
 
 
 def _table(board: Board) -> ScoreTable:
@@ -69,6 +86,7 @@ def _table(board: Board) -> ScoreTable:
             facts(tag).name,
             tag == board.training,
             tuple(board.mean(tag, name, seeds[name]) for name in columns),
+            tuple(board.tuned(tag, name) for name in columns),
         )
         for tag in board.scores
     ]
@@ -82,4 +100,5 @@ def _table(board: Board) -> ScoreTable:
         )
     counts = tuple(len(seeds[name]) for name in columns)
     names = tuple(row.name for row in covered)
-    return ScoreTable(board.model, board.target, board.metric, columns, counts, tuple(rows), means, names)
+    tuned = tuple(any(row.tuned[place] for row in covered) for place in range(len(columns)))
+    return ScoreTable(board.model, board.target, board.metric, columns, counts, tuple(rows), means, names, tuned)

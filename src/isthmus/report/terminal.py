@@ -6,8 +6,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from isthmus.report.findings import Comparison, Direction, Effect, Problem, ScoreTable, Summary
-from isthmus.report.words import MARKS, count, duration, intermediate, memory, number, points, signed
+from isthmus.report.findings import Comparison, Direction, Effect, GroupEffect, Problem, ScoreTable, Summary
+from isthmus.report.words import DAGGER, MARKS, count, dagger, duration, intermediate, memory, number, points, signed
 from isthmus.spec import NONE
 
 _STYLES: dict[Direction, str] = {"up": "bold blue", "down": "bold yellow", "unclear": ""}
@@ -22,9 +22,10 @@ def render_terminal(summary: Summary) -> RenderableType:
     return Group(*_parts(summary))
 
 
-def render_tables(tables: Sequence[ScoreTable]) -> RenderableType:
+def render_tables(tables: Sequence[ScoreTable], footnote: str = "") -> RenderableType:
     """Scores without any comparison: a table for each model, target and metric, with the mean of the languages."""
-    return Group(*[part for table in tables for part in (_scores(table), Text())][:-1])
+    parts = [part for table in tables for part in (_scores(table), Text())][:-1]
+    return Group(*parts, *([Text(footnote, style="dim")] if footnote else []))
 
 
 def _scores(scores: ScoreTable) -> Table:
@@ -34,16 +35,21 @@ def _scores(scores: ScoreTable) -> Table:
     for name in scores.columns:
         table.add_column(Text("score" if scores.columns == (NONE,) else intermediate(name)), justify="right")
     mean = "mean" if all(not row.training for row in scores.rows) else "mean, zero-shot"
+    room = any(any(row.tuned) for row in scores.rows)
     if scores.covered:
         name = f"{mean} ({count(len(scores.covered), 'language')})"
-        table.add_row(Text(name, style="bold"), *(_score(value) for value in scores.means))
+        table.add_row(Text(name, style="bold"), *_figures(scores.means, scores.tuned, room))
     for row in scores.rows:
-        table.add_row(Text(f"{row.name} (trained)" if row.training else row.name), *map(_score, row.values))
+        name = f"{row.name} (trained)" if row.training else row.name
+        table.add_row(Text(name), *_figures(row.values, row.tuned, room))
     return table
 
 
-def _score(value: float | None) -> Text:
-    return Text("none" if value is None else number(value))
+def _figures(values: Sequence[float | None], tuned: Sequence[bool], room: bool) -> list[Text]:
+    """Scores with their marks; where there are some in the table, each has ``room`` for one, so that digits align."""
+    shown = ["none" if value is None else number(value) for value in values]
+    marks = [dagger(mark and value is not None) for mark, value in zip(tuned, values, strict=True)]
+    return [Text(f"{text}{mark or (' ' if room else '')}") for text, mark in zip(shown, marks, strict=True)]
 
 
 def _parts(summary: Summary) -> Iterator[RenderableType]:
@@ -54,6 +60,8 @@ def _parts(summary: Summary) -> Iterator[RenderableType]:
         yield Text()
         yield _matrix(summary)
         yield Text(_LEGEND, style="dim")
+        if summary.footnote:
+            yield Text(summary.footnote, style="dim")
         for model, target in dict.fromkeys((cell.model, cell.target) for cell in summary.comparisons):
             cells = [cell for cell in summary.comparisons if (cell.model, cell.target) == (model, target)]
             for start in range(0, len(cells), _SIDE_BY_SIDE):
@@ -91,12 +99,12 @@ def _matrix(summary: Summary) -> Table:
     for cell in summary.comparisons:
         target = f"{cell.target} ({cell.model})" if len(models) > 1 else cell.target
         trained = _figure(cell.training.effect, brief=False) if cell.training else Text("–  ")
-        others = _figure(cell.zero_shot.effect, brief=False) if cell.zero_shot else Text("–  ")
+        others = _group(cell.zero_shot, brief=False) if cell.zero_shot else Text("–  ")
         over = str(len(cell.zero_shot.languages)) if cell.zero_shot else "0"
         table.add_row(Text(intermediate(cell.intermediate)), Text(target), trained, others, over)
     for average in summary.averages:
         name = f"{average.name} ({average.model})" if len(models) > 1 else average.name
-        figure = _figure(average.effect, brief=False)
+        figure = _figure(average.effect, brief=False, tuned=average.tuned)
         first = Text(intermediate(average.intermediate))
         table.add_row(first, Text(name, style="italic"), Text(), figure, str(average.languages))
     return table
@@ -110,20 +118,26 @@ def _by_language(summary: Summary, cells: list[Comparison]) -> Table:
     table.add_column("language", overflow="fold")
     for cell in cells:
         table.add_column(Text(intermediate(cell.intermediate)), justify="right", overflow="fold", max_width=16)
-    means = [_figure(cell.zero_shot.effect, brief=True) if cell.zero_shot else Text() for cell in cells]
+    means = [_group(cell.zero_shot, brief=True) if cell.zero_shot else Text() for cell in cells]
     table.add_row(Text("all zero-shot", style="bold"), *means)
-    found = [{row.tag: row.effect for row in cell.languages} for cell in cells]
+    found = [{row.tag: row for row in cell.languages} for cell in cells]
     names = {row.tag: f"{row.name} (trained)" if row.training else row.name for cell in cells for row in cell.languages}
     for tag, name in names.items():
-        figures = [_figure(column[tag], brief=True) if tag in column else Text() for column in found]
+        rows = [column.get(tag) for column in found]
+        figures = [_figure(row.effect, brief=True, tuned=row.tuned) if row else Text() for row in rows]
         table.add_row(Text(name), *figures)
     return table
 
 
-def _figure(effect: Effect, brief: bool) -> Text:
+def _group(group: GroupEffect, brief: bool) -> Text:
+    return _figure(group.effect, brief, group.tuned)
+
+
+def _figure(effect: Effect, brief: bool, tuned: bool = False) -> Text:
     """The estimate and its mark, with the interval unless ``brief``. Marks have a place of their own: digits align."""
     figure = signed(effect.gain.estimate) if brief else points(effect.gain)
-    return Text(f"{figure} {MARKS[effect.direction] or ' '}", style=_STYLES[effect.direction], no_wrap=True)
+    mark = MARKS[effect.direction] or " "
+    return Text(f"{figure}{DAGGER if tuned else ' '}{mark}", style=_STYLES[effect.direction], no_wrap=True)
 
 
 def _problem(problem: Problem) -> RenderableType:

@@ -10,6 +10,8 @@ from isthmus.stats.intervals import Gain
 MINUS = "\N{MINUS SIGN}"
 #: What a direction is called and drawn as: the shape and the word say it, colour only repeats it.
 MARKS: dict[Direction, str] = {"up": "▲", "down": "▼", "unclear": ""}
+#: Beside scores, and means of scores, that are not zero-shot although their language is not that of the training.
+DAGGER = "†"
 MEANINGS: dict[Direction, str] = {"up": "gain shown", "down": "loss shown", "unclear": "no difference shown"}
 
 
@@ -39,6 +41,11 @@ def span(gain: Gain) -> str:
 def points(gain: Gain) -> str:
     """``+2.1 [1.4, 2.8]``."""
     return f"{signed(gain.estimate)} {span(gain)}"
+
+
+def dagger(tuned: bool) -> str:
+    """The mark of what is no longer zero-shot, or nothing."""
+    return DAGGER if tuned else ""
 
 
 def listing(names: Sequence[str], most: int = 4, conjunction: str = "and") -> str:

@@ -148,6 +148,15 @@ def shard(model: Any, layers: Sequence[nn.Module], device: torch.device, offload
     fully_shard(model, mesh=mesh, offload_policy=policy)
 
 
+def reshard(model: nn.Module) -> None:
+    """Take apart again what was put together for a forward pass that no backward pass followed."""
+    from torch.distributed.fsdp import FSDPModule
+
+    for module in model.modules():
+        if isinstance(module, FSDPModule):
+            module.reshard()
+
+
 def is_sharded(model: nn.Module) -> bool:
     """Do the processes hold the model together?"""
     return any(hasattr(parameter, "full_tensor") for parameter in model.parameters())

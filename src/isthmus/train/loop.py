@@ -16,6 +16,7 @@ from isthmus.kinds.features import lengths_of
 from isthmus.results import CurvePoint, DevPoint
 from isthmus.spec import Mixture, Recipe
 from isthmus.train.checkpoint import Progress
+from isthmus.train.cpu import hasten
 from isthmus.train.distributed import add_up, is_sharded, seed_all, share_of, together
 from isthmus.train.heads import use
 from isthmus.train.schedule import Schedule, Size, make_schedule
@@ -105,6 +106,8 @@ def run(
     """
     recipe = training.recipe
     every = max(1, training.steps // _CURVE_POINTS)
+    if not is_sharded(model):
+        hasten(training.model)
     model.train()
     while not training.is_over():
         step = training.step

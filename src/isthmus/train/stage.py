@@ -208,6 +208,8 @@ def _measurer(context: Context, devs: Sequence[Dev], tokenizer: Any) -> Callable
             points = dev.measure(training.model, training.step, tokenizer, training.recipe.precision)
             training.dev += distributed.said_by_first(points)
         training.model.train()
+        if distributed.together():
+            distributed.reshard(training.model)
         if training.recipe.checkpoint == "best" and training.progress.best == training.step:
             checkpoint.save_best(context.work, training.step, training.model)
 
@@ -282,12 +284,15 @@ class _Account(NamedTuple):
 
 
 def _accounts(training: Training) -> dict[str, Json]:
-    """For each member its steps, its losses, and its scores on dev rows at the end."""
+    """For each member its steps, its losses, and the scores on dev rows of the weights that are kept."""
     found = {}
+    steps_measured = {point.step for point in training.dev}
+    kept = training.progress.best if training.recipe.checkpoint == "best" else max(steps_measured, default=0)
     done = training.schedule.member[: training.step]
     for number, member in enumerate(training.members):
         losses = [point.loss for point in training.curve if point.member == member.name]
-        dev = {point.language: point.score for point in training.dev if point.member == member.name}
+        own = [point for point in training.dev if (point.member, point.step) == (member.name, kept)]
+        dev = {point.language: point.score for point in own}
         first, last = (losses[0], losses[-1]) if losses else (None, None)
         steps = int((done == number).sum())
         found[member.name] = _Account(steps, len(member.features), first, last, dev)._asdict()
