@@ -22,11 +22,10 @@ _PAPER: Mapping[str, Any] = {
     "weight_decay": 0.01,
     "warmup_ratio": 0.1,
     "max_grad_norm": 1.0,
-    "evaluate_every": 1000,
-    "dev_examples": 500,
-    "patience": 30,
-    "checkpoint": "best",
 }
+_STOPPING: Mapping[str, Any] = {"evaluate_every": 1000, "dev_examples": 500, "patience": 30, "checkpoint": "best"}
+#: Kinds that are not measured while they are trained.
+_UNMEASURED = (Kind.TEXT, Kind.MINING, Kind.RANKING)
 
 
 class _Passes(NamedTuple):
@@ -104,4 +103,4 @@ def preset(name: Preset, role: Role, task: str, kind: Kind | str) -> Mapping[str
     tasks, kinds = (_TARGETS, _TARGET_KINDS) if role == "target" else (_INTERMEDIATES, _INTERMEDIATE_KINDS)
     passes = tasks.get(task) or kinds.get(kind, _OTHERWISE)
     length = {"max_length": 384, "stride": 128} if kind in _LONG else {"max_length": 256}
-    return {**_PAPER, **passes._asdict(), **length}
+    return {**_PAPER, **({} if kind in _UNMEASURED else _STOPPING), **passes._asdict(), **length}
