@@ -144,7 +144,8 @@ def _record(context: Context, started: str, result: Mapping[str, Json]) -> Recor
     log = context.work / "log.txt"
     if log.exists():
         shutil.copyfile(log, context.output / "log.txt")
-    usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)  # several processes may train together
+    usage = max(resource.getrusage(each).ru_maxrss for each in who)
     return Record(
         key=stage.key,
         title=stage.title,

@@ -89,6 +89,9 @@ def train(
 
     def after(now: Training) -> None:
         if now.step == stop:
+            with torch.inference_mode():  # as when it is measured
+                members[0].method.loss(model, members[0].features[:2], 1, 1.0)
+            distributed.reshard(model)
             checkpoint.save(checkpoints, now.progress, model, optimizer)
             raise Stop
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-import torch
 from tests.run.small_study import TASKS, Rows, task
 from tests.tiny import SENTENCES
 
@@ -14,7 +13,7 @@ from isthmus.api import make_plan
 from isthmus.data.schema import Kind, to_table
 from isthmus.errors import ModelError
 from isthmus.execute import execute
-from isthmus.model.folder import load_model, load_tokenizer
+from isthmus.model.folder import load_model
 from isthmus.plan import Plan
 from isthmus.spec import Study
 from isthmus.stage import Record, Settings
@@ -47,21 +46,6 @@ def asked(name: str, kind: Kind) -> Task:
 
 
 EVERY = (*TASKS, task("pairs", Kind.BITEXT, ()), asked("spans", Kind.SPAN), asked("endings", Kind.CHOICE))
-
-
-@pytest.fixture(scope="module")
-def masked_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny model with a mask token."""
-    from transformers import BertConfig, BertModel
-
-    folder = tmp_path_factory.mktemp("masked") / "model"
-    tokenizer = load_tokenizer(tiny_model)
-    tokenizer.add_special_tokens({"mask_token": "<mask>"})
-    tokenizer.save_pretrained(folder)
-    config = BertConfig.from_pretrained(tiny_model, vocab_size=len(tokenizer))
-    torch.manual_seed(0)
-    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
-    return folder
 
 
 def run(store: Store, fields: Mapping[str, Any]) -> Plan:
