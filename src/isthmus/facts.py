@@ -14,9 +14,10 @@ from isthmus.languages import select
 from isthmus.model.sources import find_model
 from isthmus.plan import UNLABELLED, Facts, Goal
 from isthmus.plan_training import mixture_of
-from isthmus.spec import Files, Mixture, Study, steps_of
+from isthmus.spec import File, Files, Mixture, Study, steps_of
 from isthmus.store import Store
 from isthmus.tasks.core import Published, Split, Task, Where
+from isthmus.translate.official import OfficialTranslation
 
 #: The name of the Hugging Face hub among the places where data sets lie.
 HUB = "hub"
@@ -151,8 +152,30 @@ def _derived_files(study: Study) -> dict[str, Files]:
         kind = known.kind if known else str(tasks()[translation.task].kind) if translation.task in tasks() else None
         alike = known.model_dump(include={"columns", "format", "quoting"}) if known else {}
         for language, path in translation.files.items():
-            found[f"{name}/{language}"] = Files(train=path, kind=kind, language=language, **alike)
+            if not _is_folder(path):
+                found[f"{name}/{language}"] = Files(train=path, kind=kind, language=language, **alike)
     return found
+
+
+def _released(study: Study) -> dict[str, tuple[str, OfficialTranslation]]:
+    """The translations of the study that lie in folders, as XTREME released them, and the tasks they are of."""
+    from isthmus.tasks.registry import tasks
+
+    found = {}
+    for name, translation in study.translations.items():
+        for language, path in translation.files.items():
+            if not _is_folder(path):
+                continue
+            if translation.task not in tasks():
+                raise SpecError(f"translations.{name}.files.{language}: {path} is a folder: name a file.")
+            kind = tasks()[translation.task].kind
+            source = OfficialTranslation(Path(str(path)).expanduser(), translation.task, kind, language)
+            found[f"{name}/{language}"] = (translation.task, source)
+    return found
+
+
+def _is_folder(path: File) -> bool:
+    return isinstance(path, str) and Path(path).expanduser().is_dir()
 
 
 def is_file(name: str) -> bool:
@@ -185,7 +208,7 @@ def _mixtures(study: Study) -> Mapping[str, Mixture]:
 
 def _finder(study: Study, own: Mapping[str, Task], where: Where) -> Callable[[str], Task]:
     """Finds a task by its name in the study, bound to where its rows lie; reads a file that is one only once."""
-    of_files = {**file_tasks(study), **_derived_files(study)}
+    of_files, released = {**file_tasks(study), **_derived_files(study)}, _released(study)
 
     @cache
     def task(name: str) -> Task:
@@ -195,6 +218,12 @@ def _finder(study: Study, own: Mapping[str, Task], where: Where) -> Callable[[st
             return own[name]
         if name in of_files:
             return _file_task(name, of_files[name])
+        if name in released:
+            of, source = released[name]
+            known = task(of)
+            return replace(
+                known, name=name, source=source, languages=(), train_language=source.language, expected_rows={}
+            )
         return bound(registry.task(name, {*own, *of_files}), where)
 
     return task

@@ -119,13 +119,13 @@ class TrainingPlanner:
         task = self.trainable(translation.task if translation else name)
         language = task.train_language
         assert language is not None
-        rows = self.facts.split(task, "train", language)
         languages, sources = [], []
         if translation is None or translation.keep_source:
+            rows = self.facts.split(task, "train", language)
             draft.reads.append(rows)
             languages, sources = [language], [rows.fingerprint]
         if translation:
-            for other, source in self._translated(name, translation, task, rows, draft, suffix):
+            for other, source in self._translated(name, translation, task, draft, suffix):
                 languages.append(other)
                 sources.append(source)
         identity: dict[str, Json] = {"kind": str(task.kind), "train": sources[0] if len(sources) == 1 else sources}
@@ -178,14 +178,15 @@ class TrainingPlanner:
         return " (keeps its head)"
 
     def _translated(
-        self, name: str, translation: Translation, task: Task, rows: SplitFacts, draft: _Draft, suffix: str
+        self, name: str, translation: Translation, task: Task, draft: _Draft, suffix: str
     ) -> list[tuple[str, str]]:
         """Language and source of the rows in each language that there are translations in, or will be."""
         if task.kind not in _TRANSLATED:
             raise SpecError(f"translations.{name}: {task.kind} tasks such as {task.name} cannot be translated.")
         found = []
         for language in translation.into:
-            assert translation.translator is not None
+            assert translation.translator is not None and task.train_language is not None
+            rows = self.facts.split(task, "train", task.train_language)
             if language == task.train_language:
                 raise SpecError(f"translations.{name}.into: {task.name} is in {language} already.")
             inputs = {"translator": self._model(translation.translator)}

@@ -76,3 +76,24 @@ def test_rows_are_translated_with_their_labels_and_can_be_trained_on(here: Path,
     said = isthmus("run", "german.yaml", *QUICK)
     assert said.code == 0, said.err
     assert "german" in said.out
+
+
+def test_translations_that_xtreme_released_are_read_from_their_folder(here: Path, isthmus: Program) -> None:
+    labels = ("neutral", "contradictory", "entailment")
+    lines = [f"a {row}\tb {row}\tdie Lampe {row}\tdas Boot {row}\t{labels[row % 3]}\n" for row in range(24)]
+    write("released/XNLI/translate-train/en-de-translated.tsv", "".join(lines))
+    released = {"task": "xnli", "files": {"de": "released"}, "keep_source": False}
+    command = ("train", "--model", "tiny", "--target", "reviews.csv", *QUICK, "--intermediate", "t")
+    said = isthmus(*command, "--set", f"translations.t={json.dumps(released)}", "--output", "trained")
+    assert said.code == 0, said.err
+    card = Path("trained/README.md").read_text()
+    assert "24" in card and "de" in card
+    lost = {**released, "files": {"fr": "released"}}
+    assert "en-fr-translated.tsv" in refused(isthmus(*command, "--set", f"translations.t={json.dumps(lost)}"))
+
+
+def test_a_translation_without_a_translator_is_a_file_in_the_form_of_the_task(here: Path, isthmus: Program) -> None:
+    own = {"task": "reviews.csv", "files": {"sw": "sw.jsonl"}}
+    command = ("train", "--model", "tiny", "--target", "colours.csv", *QUICK, "--intermediate", "t")
+    said = isthmus(*command, "--set", f"translations.t={json.dumps(own)}", "--json")
+    assert said.code == 0, said.err

@@ -24,6 +24,7 @@ HEAVY = (
     "transformers.models.bert.modeling_bert",
     "transformers.models.xlm_roberta.modeling_xlm_roberta",
     "isthmus.train.stage",
+    "isthmus.translate.stage",
     "isthmus.evaluate.predict",
     "isthmus.evaluate.score",
     "isthmus.model.stage",

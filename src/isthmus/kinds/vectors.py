@@ -72,7 +72,7 @@ def embed(model: Any, texts: Sequence[Sequence[int]], pad: int, pooling: Pooling
     if pooling.layer is None:
         layers = model(**encoded._asdict(), output_hidden_states=True).hidden_states
         return torch.stack([_pooled(states, encoded, pooling) for states in layers], 1)
-    return _pooled(_states(model, encoded, pooling.layer), encoded, pooling)
+    return _pooled(states_of(model, encoded, pooling.layer), encoded, pooling)
 
 
 def embed_all(model: Any, texts: Sequence[list[int]], batcher: Batcher, pooling: Pooling | None = None) -> Tensor:
@@ -138,7 +138,7 @@ def _pooled(states: Tensor, encoded: Encoded, pooling: Pooling) -> Tensor:
     return (states * mask).sum(1) / mask.sum(1)
 
 
-def _states(model: Any, encoded: Encoded, layer: int) -> Tensor:
+def states_of(model: Any, encoded: Encoded, layer: int) -> Tensor:
     """The states of one hidden layer; the layers above it are not computed where the model's can be told apart."""
     inputs, depth = encoded._asdict(), depth_of(model)
     states: Tensor

@@ -1,0 +1,1 @@
+"""Training rows in other languages: translated by a model, with their labels."""
