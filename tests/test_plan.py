@@ -6,14 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from isthmus.api import load_study
 from isthmus.data.catalog import SplitFacts
 from isthmus.data.schema import Kind
 from isthmus.errors import SpecError
+from isthmus.facts import members_of
 from isthmus.plan import Facts, ModelSource, Plan, plan
 from isthmus.plan_training import mixture_of
 from isthmus.spec import NONE, Recipe, Study
 from isthmus.stage import Settings, Stage
 from isthmus.tasks.core import Task
+from isthmus.tasks.mixtures import MIXTURES
+from isthmus.tasks.registry import task
 
 PAPER_INTERMEDIATES = ["anli+", "mnli", "qqp", "squad1", "squad2", "hellaswag", "ccg", "cosmosqa", "csqa"]
 PAPER_TRAINED_TARGETS = ["xnli", "pawsx", "udpos", "panx", "xquad", "mlqa", "tydiqa"]
@@ -325,3 +329,25 @@ def test_a_mixture_that_is_measured_as_it_is_uses_the_head_of_the_task() -> None
     )
     (predict,) = stages(plan(study, with_mixtures(study)), "predict")
     assert predict.identity["head"] == "mnli"
+
+
+def test_the_papers_own_study_is_built_in_and_shares_what_can_be_shared() -> None:
+    study = load_study("paper")
+    facts = replace(
+        FACTS, task=task, suite=members_of, mixture=lambda name: mixture_of(name, {**MIXTURES, **study.mixtures})
+    )
+    made = plan(study, facts)
+    trained = stages(made, "train")
+    first = [stage for stage in trained if made.stages[stage.inputs["model"]].function == "model"]
+    targets = {"xnli", "pawsx", "udpos", "panx", "squad", "tydiqa"}  # XQuAD and MLQA are measured on one model
+    before = set(study.intermediates) - {NONE}
+    # as target stages, mnli and squad have other epochs than as intermediate ones: none of these is shared
+    assert len(first) == 3 * (len(before) + len(targets))
+    assert len(trained) == 3 * (len(before) + (len(before) + 1) * len(targets))
+    squad = next(
+        stage for stage in first if "> squad, seed 1" in stage.title and stage.identity["recipe"]["epochs"] == 2
+    )
+    assert squad.identity["recipe"] == {
+        "epochs": 2.0, "batch_size": 16, "max_length": 384, "precision": "bf16", "evaluate_every": 1000, "patience": 30,
+        "checkpoint": "best",
+    }  # fmt: skip
