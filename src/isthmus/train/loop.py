@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from isthmus.data.batch import epoch_batches
 from isthmus.errors import ResourceError, StageFailed
-from isthmus.kinds.core import Feature, Method
+from isthmus.kinds.core import TOKEN_BUDGET, Feature, Method, device_of
 from isthmus.kinds.features import lengths_of
 from isthmus.results import CurvePoint, DevPoint
 from isthmus.spec import Mixture, Recipe
@@ -171,17 +171,34 @@ def _accumulate(training: Training, accelerator: Any, model: Any, method: Method
     """
     sharded = together() and is_sharded(model)
     parts = share_of(whole, method.splittable, training.micro_batch or len(whole), sharded)
+    if method.splittable and not sharded:
+        parts = [(part, True) for share, _ in parts for part in _light(share, device_of(model))]
     scale = accelerator.num_processes if sharded else 1  # what they hold together is averaged, not added up
     all_of_it = method.weight(whole)
     seed_all(step_seed(training.seed, training.step))
     total = 0.0
     for part, counts in parts:
+        weight = method.weight(part)
+        if not weight and not sharded:  # of nothing there is no mean
+            continue
         with accelerator.autocast():
             loss: Tensor = method.loss(model, part, training.pad, training.recipe.temperature)
-            loss = loss * (method.weight(part) / all_of_it if counts else 0.0)
+            loss = loss * (weight / all_of_it if counts else 0.0)
             accelerator.backward(loss * scale)
         total += float(loss.detach())
     return total
+
+
+def _light(share: Sequence[Feature], device: torch.device) -> Iterator[Sequence[Feature]]:
+    """The share in parts that a CPU works off as fast as the whole, in less memory and with less padding."""
+    if device.type != "cpu":
+        yield share
+        return
+    left = sorted(share, key=lambda feature: -feature.length)
+    while left:
+        count = max(1, TOKEN_BUDGET["cpu"] // (left[0].length * len(left[0].texts)))
+        yield left[:count]
+        left = left[count:]
 
 
 def step_seed(seed: int, step: int) -> int:

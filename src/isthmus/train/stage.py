@@ -62,6 +62,7 @@ def work(context: Context) -> dict[str, Json]:
         model = _model(parent, parts, mixture, identity["seed"])
         freeze(model, recipe)
         kept = _trim(model, members, devs, pad)
+        arithmetic.give_back()
         arithmetic.check_memory(model, settings)
         arithmetic.arrange(model, settings)
         if sharded:
