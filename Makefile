@@ -7,7 +7,7 @@ PYTEST_ARGS ?=
 CHECKED := $(wildcard src tests scripts benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test lint docs clean distclean
+.PHONY: help quickstart test coverage lint docs clean distclean
 
 help: ## show this list
 	@echo "Isthmus: intermediate-task transfer across languages."
@@ -16,9 +16,12 @@ help: ## show this list
 quickstart: $(VENV)/stamps/quickstart ## install, train and measure the embedded model, print the gains, write a report
 	$(BIN)/isthmus run quickstart --store $(STORE)
 
-test: $(VENV)/stamps/dev ## install what tests need, run them all, print the coverage of src
+test: $(VENV)/stamps/dev ## install what tests need, run them all
 	@sh scripts/install-chromium
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --durations=10 $(PYTEST_ARGS)
+
+coverage: ## the tests again, with the coverage of src: half as long again
+	$(MAKE) test PYTEST_ARGS="--cov --cov-report=term $(PYTEST_ARGS)"
 
 lint: $(VENV)/stamps/dev ## style and types
 	$(BIN)/ruff check $(CHECKED)

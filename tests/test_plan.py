@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isthmus.api import load_study
+from isthmus.api import load_study, study_yaml
 from isthmus.data.catalog import SplitFacts
 from isthmus.data.schema import Kind
 from isthmus.errors import SpecError
@@ -15,6 +15,7 @@ from isthmus.plan import Facts, ModelSource, Plan, plan
 from isthmus.plan_training import mixture_of
 from isthmus.spec import NONE, Recipe, Study
 from isthmus.stage import Settings, Stage
+from isthmus.study_file import parse_study
 from isthmus.tasks.core import Task
 from isthmus.tasks.mixtures import MIXTURES
 from isthmus.tasks.registry import task
@@ -274,10 +275,10 @@ def test_dev_rows_are_those_of_the_dev_split_or_held_out_of_training() -> None:
     (with_dev,) = stages(plan(study, with_mixtures(study)), "train")
     assert with_dev.identity["dev"] == {"en": "mnli/dev/en"} and with_dev.identity["metric"] == "accuracy"
     (without,) = stages(plan(study, replace(with_mixtures(study), offers=lambda *_: False)), "train")
-    assert without.identity["dev"] == {"held_out": 50, "language": "en"}
+    assert without.identity["dev"] == {"en": {"held_out": 50, "of": "mnli/train/en"}}
     same = replace(with_mixtures(study), split=lambda task, _, language: SplitFacts(f"{task.name}/{language}", 9, 9))
     (measured,) = stages(plan(study, same), "train")
-    assert "held_out" in measured.identity["dev"], "a dev split that is measured is no dev split"
+    assert "held_out" in measured.identity["dev"]["en"], "a dev split that is measured is no dev split"
 
 
 def test_stopping_on_another_language_is_said_in_the_plan_and_needs_rows_in_it() -> None:
@@ -351,3 +352,66 @@ def test_the_papers_own_study_is_built_in_and_shares_what_can_be_shared() -> Non
         "epochs": 2.0, "batch_size": 16, "max_length": 384, "precision": "bf16", "evaluate_every": 1000, "patience": 30,
         "checkpoint": "best",
     }  # fmt: skip
+
+
+def test_dev_rows_that_stand_in_for_a_withheld_test_split_choose_nothing() -> None:
+    study = Study.model_validate({"targets": ["xnli"], "recipe": {"evaluate_every": 10, "patience": 2}})
+    dev = SplitFacts("xnli/dev", 9, 9)
+    instead = replace(dev, notes=("this is the dev split",), in_part=True)
+    splits = {"train": SplitFacts("xnli/train", 99, 99), "dev": dev, "test": instead}
+    (stage,) = stages(plan(study, replace(with_mixtures(study), split=lambda _, split, __: splits[split])), "train")
+    assert stage.identity["dev"] == {"en": {"held_out": 500, "of": "xnli/train"}}
+
+
+def test_english_is_held_out_where_it_is_asked_for_beside_a_language_with_dev_rows() -> None:
+    recipe = {"evaluate_every": 10, "dev_languages": ["en", "sw"], "dev_examples": 7}
+    study = Study.model_validate({"targets": ["tatoeba"], "intermediates": ["mnli"], "recipe": recipe})
+    facts = replace(with_mixtures(study), offers=lambda _, split, language: language == "sw")
+    (stage,) = stages(plan(study, facts), "train")
+    assert stage.identity["dev"] == {"en": {"held_out": 7, "of": "mnli/train/en"}, "sw": "mnli/dev/sw"}
+
+
+def test_a_translation_has_the_preset_of_its_task_and_texts_the_recipe_of_their_role() -> None:
+    translation = {"task": "qqp", "translator": "t", "into": ["de"]}
+    stage = trained(intermediates=["qqp-mt"], translations={"qqp-mt": translation}, recipe="paper")
+    assert stage.identity["recipe"] == trained(intermediates=["qqp"], recipe="paper").identity["recipe"]
+    mlm = {"tasks": ["xnli"], "split": "dev", "languages": ["sw"]}
+    study = Study.model_validate(
+        {"targets": ["xnli"], "train_on": {"xnli": ["mix"]}, "overrides": {"target": {"batch_size": 8}},
+         "mixtures": {"mix": {**MIXED["mix"], "mlm": mlm}}}
+    )  # fmt: skip
+    (stage,) = stages(plan(study, with_mixtures(study)), "train")
+    assert all("recipe" not in member for member in stage.identity["members"])
+
+
+def test_what_a_preset_says_of_stopping_can_be_taken_back() -> None:
+    for recipe in ({"preset": "paper", "evaluate_every": None}, {"preset": "paper", "patience": 10}):
+        made = Study(targets=["xnli"], recipe=Recipe.model_validate(recipe)).recipe_for("xnli", "target", {}, "pair")
+        assert (made.evaluate_every, made.patience) == ((None, None) if "patience" not in recipe else (1000, 10))
+    with pytest.raises(SpecError, match="patience needs evaluate_every"):
+        Study(targets=["xnli"], recipe=Recipe(patience=3)).recipe_for("xnli", "target")
+
+
+def test_a_mixture_that_has_no_head_for_a_target_is_not_planned() -> None:
+    def labelled(name: str) -> Task:
+        return replace(made_up_task(name), labels=("x",) if name == "xnli" else ("a", "b"))
+
+    study = Study.model_validate(
+        {"targets": ["xnli"], "intermediates": ["mix"], "mixtures": MIXED, "train_on": {"xnli": []}}
+    )
+    with pytest.raises(SpecError, match="xnli cannot be measured on what was trained on mnli, qqp"):
+        plan(study, replace(with_mixtures(study), task=labelled))
+
+
+def test_the_kept_study_is_the_study_though_fields_stand_at_their_defaults() -> None:
+    fields = {
+        "targets": ["tatoeba"],
+        "recipe": {"preset": "paper", "max_length": 128, "batch_size": 32, "checkpoint": "last"},
+        "retrieval": {"layer": "last", "neighbours": 4},
+    }
+    study = Study.model_validate(fields)
+    again = parse_study(study_yaml(study), "kept")
+    assert again == study
+    for one, kept in ((study.recipe, again.recipe), (study.retrieval, again.retrieval)):
+        assert one.model_fields_set == kept.model_fields_set
+    assert again.recipe_for("mnli", "intermediate", {}, "pair") == study.recipe_for("mnli", "intermediate", {}, "pair")

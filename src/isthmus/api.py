@@ -146,10 +146,8 @@ def results_of(study: Study, store: Store) -> Results:
 
 
 def study_yaml(study: Study) -> str:
-    """The study as YAML, without the fields left at their defaults."""
-    text: str = yaml.safe_dump(
-        study.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True
-    )
+    """The study as YAML, with the fields that were given: one at its default may stand against a preset."""
+    text: str = yaml.safe_dump(study.model_dump(mode="json", exclude_unset=True), sort_keys=False, allow_unicode=True)
     return text
 
 

@@ -147,20 +147,26 @@ def train_fields(
     before = [list(intermediates)] if intermediates else [NONE]
     fields = {"name": "train", "models": [model], "intermediates": before, "targets": [target], "seeds": [seed]}
     if not test and not columns:
-        mixture = mixture_of(target, MIXTURES)
-        if mixture is None:
-            return fields
-        last = [*intermediates, target]  # several tasks together are measured on none of them
-        return {**fields, "intermediates": [last], "targets": [mixture.tasks[0]], "train_on": {mixture.tasks[0]: []}}
+        return fields
     if not is_file(target):
         raise SpecError(f"--test and --columns go with a target that is a file; {target} has rows of its own.")
     files = {"test": pairs_of("--test", "LANGUAGE=FILE", test), "columns": columns_of(columns)}
     return {**fields, "files": {target: files}}
 
 
+def _of_several(study: Study) -> Study:
+    """The study with a target that is a mixture as what is trained on; measured on are its tasks, one by one."""
+    (target,) = study.targets
+    mixture = mixture_of(target, {**MIXTURES, **study.mixtures})
+    if mixture is None or target in study.files:
+        return study
+    first = mixture.tasks[0]
+    return study.model_copy(update={"targets": (first,), "train_on": {**study.train_on, first: (target,)}})
+
+
 def train(fields: Mapping[str, Any], changes: tuple[str, ...], copy_to: Path | None, run: Run) -> None:
     """``isthmus train``; where the study names files to measure on, the scores too."""
-    study = study_of(fields, changes)
+    study = _of_several(study_of(fields, changes))
     if copy_to is not None:
         check_free(copy_to, "--output")
     store = Store.open(run.store)

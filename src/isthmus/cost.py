@@ -51,7 +51,8 @@ def _expected(plan: Plan, key: str, body: int) -> Estimate:
         tokens = recipe.epochs * _tokens(plan, key, recipe.train_examples)
         mlm = stage.identity.get("mixture", {}).get("mlm")
         if recipe.steps:
-            tokens = min(tokens, recipe.steps * recipe.batch_size * float(recipe.max_length))
+            rows = sum(min(fact.rows, recipe.train_examples or fact.rows) for fact in plan.reads[key])
+            tokens *= recipe.steps * recipe.batch_size / max(1.0, recipe.epochs * rows)
         elif mlm:  # texts are not gone through once: their part of the steps is given
             tokens /= 1 - mlm["share"]
         seconds += _BACKWARD * 2 * body * tokens / flops_per_second()

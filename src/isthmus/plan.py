@@ -11,6 +11,7 @@ from typing import Literal
 from isthmus.data.catalog import SplitFacts
 from isthmus.data.schema import SEARCHING, Kind
 from isthmus.errors import SpecError
+from isthmus.model.layout import HEADS
 from isthmus.plan_training import TrainingPlanner
 from isthmus.results import Chain
 from isthmus.spec import THEN, Mixture, Study, retrieval_for, steps_of
@@ -178,8 +179,8 @@ class _Planner:
             identity |= recipe.model_dump(
                 include={"max_length", "precision", "stride", "no_answer"}, exclude_defaults=True
             )
-            if task.name in self._heads(model):
-                identity["head"] = task.name
+            if head := self._head(model, task):
+                identity["head"] = head
             searched = self._searched(task, languages)
             for split, facts in searched.items():
                 identity[split] = {language: fact.fingerprint for language, fact in facts.items()}
@@ -202,12 +203,32 @@ class _Planner:
             self._known[memo] = self._add(stage, *reads)
         return self._known[memo]
 
-    def _heads(self, key: str) -> list[str]:
-        """The names of the heads beside the model of a stage, where that was trained on several tasks at once."""
+    def _head(self, key: str, task: Task) -> str:
+        """The name of the head that measures a task, where the model was trained on several at once; else empty.
+
+        Raises:
+            SpecError: none of its heads fits.
+        """
         stage = self.stages[key]
         if stage.function == "model":
-            return list(stage.hints.get("heads", ()))
-        return [member["name"] for member in stage.identity.get("members", ())]
+            return task.name if task.name in stage.hints.get("heads", ()) else ""
+        members = [member for member in stage.identity.get("members", ()) if member["kind"] != Kind.TEXT]
+        if not members or not HEADS[task.kind]:
+            return ""
+        for member in members:
+            translation = self.study.translations.get(member["name"])
+            if task.name in (member["name"], translation and translation.task):
+                return str(member["name"])
+        alike = [
+            each["name"] for each in members if [each["kind"], *each.get("labels", ())] == [task.kind, *task.labels]
+        ]
+        if not alike:
+            names = ", ".join(str(member["name"]) for member in members)
+            raise SpecError(
+                f"{task.name} cannot be measured on what was trained on {names}: none has its kind and its labels. "
+                "Train on it, too (train_on)."
+            )
+        return str(alike[0])
 
     def _searched(self, task: Task, languages: tuple[str, ...]) -> dict[Split, dict[str, SplitFacts]]:
         """What the rows of a task are looked for among, and the dev rows that a threshold is chosen on."""

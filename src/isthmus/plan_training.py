@@ -87,7 +87,7 @@ class TrainingPlanner:
             return self.study.recipe_for(name, role, {}, MIXTURE)
         translation = self.study.translations.get(name)
         task = self.trainable(translation.task if translation else name)
-        return self.study.recipe_for(name, role, task.recipe, str(task.kind), member_of)
+        return self.study.recipe_for(name, role, task.recipe, str(task.kind), member_of, task.name)
 
     def _mixture(
         self, name: str, mixture: Mixture, role: Role, recipe: Recipe, draft: _Draft
@@ -100,14 +100,14 @@ class TrainingPlanner:
             heads.add((found["kind"], tuple(found.get("labels", ()))))
             members.append({"name": member, **found, **_differing(own, recipe)})
             if own.head == "keep":
-                raise SpecError(f"overrides.{member}.head: a mixture ({name}) begins with fresh heads; leave it out.")
+                raise SpecError(f"head: keep is for single tasks: the mixture {name} begins with fresh heads.")
         if mixture.heads == "shared" and len(heads) > 1:
             raise SpecError(
                 f"mixtures.{name}.heads: {', '.join(mixture.tasks)} cannot share a head: they must have the same kind "
                 "and the same labels in the same order."
             )
         if mixture.mlm:
-            members.extend(self._masked(name, mixture.mlm, recipe, draft))
+            members.extend(self._masked(name, mixture.mlm, role, recipe, draft))
         told = mixture.model_dump(exclude_defaults=True, exclude={"tasks", "mlm"})
         if mixture.mlm:
             told["mlm"] = mixture.mlm.model_dump(include={"share", "temperature"})
@@ -132,35 +132,40 @@ class TrainingPlanner:
         if task.labels:
             identity["labels"] = list(task.labels)
         if recipe.evaluate_every is not None:
-            identity |= self._dev(task, recipe, language, name)
-            if "held_out" in identity["dev"]:
-                identity["dev"]["language"] = languages[0]
+            identity |= self._dev(task, recipe, languages[0], name)
         told = {"task": name, "language": ", ".join(languages), "licence": task.licence, "kind": str(task.kind)}
         draft.told.append({**told, "tuned_on": [tag for tag in recipe.dev_languages if tag != language]})
         return identity
 
-    def _dev(self, task: Task, recipe: Recipe, language: str, name: str) -> dict[str, Json]:
+    def _dev(self, task: Task, recipe: Recipe, trained: str, name: str) -> dict[str, Json]:
         """What names the rows that a training is measured on: those of the dev split, or some of its training rows.
 
-        Where test labels are withheld and the dev split is measured instead, it is no dev split any more.
+        Where test labels are withheld and the dev split is measured instead, it is no dev split any more. Rows are held
+        out in the language that is ``trained`` on: those whose groups are drawn from the rows of the task itself, so
+        that a task and its translations hold out the same.
         """
+        language = task.train_language
+        assert language is not None
         if task.kind in SEARCHING or task.kind is Kind.TEXT:
             raise SpecError(f"evaluate_every is not for {task.kind} tasks such as {name}: leave it out.")
         found: dict[str, Json] = {}
         for tag in recipe.dev_languages or (language,):
             if self.facts.has_dev(task, tag) and not self._measured(task, tag):
                 found[tag] = self.facts.split(task, "dev", tag).fingerprint
-            elif tag != language:
+            elif tag == language:
+                rows = self.facts.split(task, "train", language)
+                found[trained] = {"held_out": recipe.dev_examples, "of": rows.fingerprint}
+            else:
                 raise SpecError(
-                    f"dev_languages: {name} has no dev rows in {tag} that are not measured: leave {tag} out, or name "
-                    "another task with overrides."
+                    f"dev_languages: {name} has no dev rows in {tag} that are not measured: leave {tag} out."
                 )
-        return {"dev": found or {"held_out": recipe.dev_examples}, "metric": task.metric}
+        return {"dev": found, "metric": task.metric}
 
     def _measured(self, task: Task, language: str) -> bool:
         """Are the dev rows those that are measured?"""
         try:
-            return self.facts.split(task, "test", language) == self.facts.split(task, "dev", language)
+            test, dev = (self.facts.split(task, split, language) for split in ("test", "dev"))
+            return test.fingerprint == dev.fingerprint
         except DataError:
             return False
 
@@ -169,6 +174,8 @@ class TrainingPlanner:
         before = self._stages[start]
         if recipe.head == "fresh":
             return ""
+        if before.function == "model" and before.hints.get("embedded"):
+            raise SpecError(f"head: keep: there is no stage before {name} whose head it could go on with.")
         own = [identity["kind"], identity.get("labels")]
         if before.function == "train" and [before.identity.get("kind"), before.identity.get("labels")] != own:
             raise SpecError(
@@ -209,42 +216,50 @@ class TrainingPlanner:
             found.append((language, f"{INPUT}rows{suffix}.{language}"))
             draft.reads.append(rows)  # about as much text
         for language in translation.files:
-            there = self.facts.split(self._task(f"{name}/{language}"), "train", language)
+            own = self._task(f"{name}/{language}")
+            assert own.train_language is not None
+            there = self.facts.split(own, "train", own.train_language)
             draft.reads.append(there)
-            found.append((language, there.fingerprint))
+            found.append((own.train_language, there.fingerprint))
         return found
 
-    def _masked(self, name: str, mlm: MaskedText, recipe: Recipe, draft: _Draft) -> list[dict[str, Json]]:
+    def _masked(self, name: str, mlm: MaskedText, role: Role, recipe: Recipe, draft: _Draft) -> list[dict[str, Json]]:
         """A member for each language of the texts."""
-        texts: dict[str, list[tuple[str, SplitFacts]]] = {}
-        for language, path in mlm.text.items():
+        sources: dict[str, list[tuple[Task, Split, str]]] = {}
+        for language in mlm.text:
             task = self._task(f"{name}/mlm/{language}")
-            texts.setdefault(language, []).append((str(Kind.TEXT), self.facts.split(task, "train", language)))
-            draft.told.append({"task": str(path), "language": language, "licence": "your own", "kind": "text"})
+            assert task.train_language is not None
+            sources.setdefault(task.train_language, []).append((task, "train", str(mlm.text[language])))
         for task in map(self._task, mlm.tasks):
             languages = self._with_text(task, mlm)
             if not languages:
                 raise SpecError(f"mixtures.{name}.mlm: {task.name} has no {mlm.split} split: name another with split.")
             for language in languages:
-                rows = self.facts.split(task, mlm.split, language)
-                texts.setdefault(language, []).append((str(task.kind), rows))
-            told = {"task": f"the text of {task.name}", "language": ", ".join(languages), "licence": task.licence}
-            draft.told.append({**told, "kind": "text"})
-        chosen = self.facts.among(mlm.languages, tuple(texts))
+                sources.setdefault(language, []).append((task, mlm.split, f"the text of {task.name}"))
+        chosen = self.facts.among(mlm.languages, tuple(sources))
         if not chosen:
             raise SpecError(f"mixtures.{name}.mlm.languages: there is no text in {', '.join(mlm.languages)}.")
+        own = self.study.recipe_for("mlm", role, {}, str(Kind.TEXT), name)
         members = []
         for language in chosen:
-            draft.reads.extend(rows for _, rows in texts[language])
+            rows = [self.facts.split(task, split, language) for task, split, _ in sources[language]]
+            draft.reads.extend(rows)
             members.append(
                 {
                     "name": f"mlm/{language}",
                     "kind": str(Kind.TEXT),
-                    "train": [rows.fingerprint for _, rows in texts[language]],
-                    "text_of": [kind for kind, _ in texts[language]],
-                    **_differing(self.study.recipe_for("mlm", "intermediate", {}, str(Kind.TEXT), name), recipe),
+                    "train": [each.fingerprint for each in rows],
+                    "text_of": [str(task.kind) for task, _, _ in sources[language]],
+                    **_differing(own, recipe),
                 }
             )
+        told: dict[str, tuple[str, list[str]]] = {}
+        for language in chosen:
+            for task, _, shown in sources[language]:
+                told.setdefault(shown, (task.licence, []))[1].append(language)
+        for shown, (licence, languages_of) in told.items():
+            told_of = {"task": shown, "language": ", ".join(languages_of), "licence": licence, "kind": str(Kind.TEXT)}
+            draft.told.append(told_of)
         return members
 
     def _with_text(self, task: Task, mlm: MaskedText) -> tuple[str, ...]:

@@ -70,13 +70,9 @@ class Recipe(Strict):
     no_answer: bool = Field(False, description="may a question have no answer? (span)")
     whole_words: bool = Field(False, description="mask all pieces of a word or none (text)")
 
-    @model_validator(mode="after")
-    def _evaluates(self) -> "Recipe":
-        if self.evaluate_every is None:
-            for name, value in (("patience", self.patience), ("checkpoint", self.checkpoint == "best")):
-                if value:
-                    raise ValueError(f"{name} needs evaluate_every: without evaluations there is nothing to compare")
-        return self
+
+#: What goes by evaluations.
+_STOPPING = ("patience", "checkpoint")
 
 
 class Retrieval(Strict):
@@ -216,6 +212,12 @@ class Mixture(Strict):
     )
     mlm: MaskedText | None = Field(None, description="masked language modelling in between")
 
+    @model_validator(mode="after")
+    def _are_different(self) -> "Mixture":
+        if len(set(self.tasks)) < len(self.tasks):
+            raise ValueError("a mixture names a task twice: sampling says how often each of them comes")
+        return self
+
 
 class Translation(Strict):
     """A task whose training rows are translated, by a model or by the user."""
@@ -315,20 +317,30 @@ class Study(Strict):
         usual: Mapping[str, Any] | None = None,
         kind: str = "sequence",
         mixture: str = "",
+        of: str = "",
     ) -> Recipe:
         """The recipe of a training stage, or of one member of a mixture.
 
         What comes later counts: what is ``usual`` for the task, a preset, what the study says of all stages, of the
-        role, of the mixture, and of the task.
+        role, of the mixture, and of the task. A translation has the preset of the task that it is a translation ``of``.
+
+        Raises:
+            SpecError: the training is to stop by evaluations that it does not make.
         """
         from isthmus.recipes import preset
 
         said: list[Mapping[str, Any]] = [{field: getattr(self.recipe, field) for field in self.recipe.model_fields_set}]
         said += [self.overrides.get(place, {}) for place in (role, mixture, name)]
         asked = next((each["preset"] for each in reversed(said) if each.get("preset")), None)
-        changes = {**(usual or {}), **(preset(asked, role, name, kind) if asked else {})}
+        changes = {**(usual or {}), **(preset(asked, role, of or name, kind) if asked else {})}
         for each in said:
             changes |= each
+        if changes.get("evaluate_every") is None:
+            if not any("evaluate_every" in each for each in said):
+                wanting = next((field for field in _STOPPING if any(each.get(field) for each in said)), None)
+                if wanting:
+                    raise SpecError(f"{wanting} needs evaluate_every: without evaluations there is nothing to compare.")
+            changes = {field: value for field, value in changes.items() if field not in _STOPPING}
         return Recipe.model_validate({**changes, "preset": None})
 
 

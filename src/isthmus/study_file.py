@@ -98,6 +98,8 @@ def _apply(change: str, data: dict[str, Any]) -> None:
     except yaml.YAMLError:
         raise SpecError(f"--set {change}: the value is not YAML.") from None
     *parents, last = path.strip().split(".")
+    if parents == ["recipe"] and isinstance(data.get("recipe"), str):
+        data["recipe"] = {"preset": data["recipe"]}  # as `isthmus.spec.Study` reads it
     for parent in parents:
         data = data.setdefault(parent, {})
         if not isinstance(data, dict):

@@ -6,20 +6,25 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+import torch
 from tests.run.small_study import TASKS, Rows, task
 from tests.tiny import SENTENCES
 
 from isthmus.api import make_plan
-from isthmus.data.schema import Kind, to_table
-from isthmus.errors import ModelError
-from isthmus.execute import execute
+from isthmus.data.schema import Kind, fingerprint, to_table
+from isthmus.disk import replacing
+from isthmus.errors import DataError, ModelError
+from isthmus.execute import Context, execute
 from isthmus.model.folder import load_model
+from isthmus.model.heads import head_of, save_heads
 from isthmus.plan import Plan
-from isthmus.spec import Study
-from isthmus.stage import Record, Settings
+from isthmus.spec import Recipe, Study
+from isthmus.stage import Record, Settings, Stage
 from isthmus.store import Store
 from isthmus.tasks.core import Split, Task
+from isthmus.train.dev import held_out
 from isthmus.train.heads import Heads
+from isthmus.train.rows import parts_of
 
 QUICK = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-3, "max_length": 32}
 
@@ -114,6 +119,8 @@ def test_each_head_of_a_mixture_is_there_afterwards(tiny_model: Path, tmp_path: 
         assert list(model.config.id2label.values()) == labels[name]
     with pytest.raises(ModelError, match="has no head for boats"):
         load_model(folder, "AutoModelForTokenClassification", ["O"], fresh_head=False, head="boats")
+    with pytest.raises(ModelError, match="it is one of AutoModelForSequenceClassification"):
+        load_model(folder, "AutoModelForQuestionAnswering", [], fresh_head=False, head="colours")
     with pytest.raises(ModelError, match="no trained head"):
         load_model(folder, "AutoModelForTokenClassification", [], fresh_head=False)
 
@@ -159,3 +166,57 @@ def test_stopping_early_keeps_the_best_weights_on_dev_rows(tiny_model: Path, tmp
     assert result["kept_step"] == min(step for step, score in scores.items() if score == max(scores.values()))
     assert result["steps"] == result["kept_step"] + 3 * 2
     assert result["examples"] == 40 - 8, "a fifth was held out"
+
+
+def test_held_out_groups_are_whole_and_never_all_of_them() -> None:
+    columns = {"id": list("abcdefghij"), "group": list("1122334455"), "text": ["x"] * 10, "label": ["l"] * 10}
+    table = to_table(Kind.SEQUENCE, columns, "test")
+    left, out = held_out(table, 3)
+    assert len(out) == 2 and len(left) == 8
+    assert not set(left.column("group").to_pylist()) & set(out.column("group").to_pylist())
+    with pytest.raises(DataError, match="All training rows share one group"):
+        held_out(table.slice(0, 2), 1)
+
+
+def test_what_is_held_out_of_a_task_is_held_out_of_its_translations(tiny_model: Path, tmp_path: Path) -> None:
+    """Some rows get lost in translation; those that are left must not tell what the dev rows are."""
+    store = Store.open(tmp_path / "store")
+    whole = task("colours", Kind.SEQUENCE, ("short", "long")).source.load("train", "en")
+    fewer = whole.take([row for row in range(40) if row % 5]).replace_schema_metadata(None)
+    prints = []
+    for table in (whole, fewer):
+        prints.append(fingerprint(table))
+        with replacing(store.data_file(prints[-1])) as path, pa.ipc.new_file(str(path), table.schema) as writer:
+            writer.write_table(table)
+    dev = {"en": {"held_out": 8, "of": prints[0]}}
+    member = {"kind": "sequence", "labels": ["short", "long"], "dev": dev, "metric": "accuracy"}
+    identity = {
+        "members": [{"name": "a", "train": prints[0], **member}, {"name": "mt", "train": prints[1], **member}],
+        "mixture": {},
+        "seed": 1,
+    }
+    context = Context(store, Stage("train", identity), Settings(), tmp_path, tmp_path)
+    one, other = parts_of(context, Recipe())
+    trained_on = {*one.table.column("id").to_pylist(), *other.table.column("id").to_pylist()}
+    measured_on = {*one.dev["en"].column("id").to_pylist(), *other.dev["en"].column("id").to_pylist()}
+    assert len(one.dev["en"]) == 8 and not trained_on & measured_on
+    foreign = whole.set_column(0, "id", pa.array([f"x{row}" for row in range(40)]))
+    foreign = foreign.set_column(1, "group", foreign.column("id")).replace_schema_metadata(None)
+    with replacing(store.data_file("foreign")) as path, pa.ipc.new_file(str(path), foreign.schema) as writer:
+        writer.write_table(foreign)
+    lost = Stage("train", {"train": [prints[0], "foreign"], "seed": 1, **member}, hints={"task": "a"})
+    with pytest.raises(DataError, match="other ids and other groups"):
+        parts_of(Context(store, lost, Settings(), tmp_path, tmp_path), Recipe())
+
+
+def test_heads_whose_names_begin_alike_are_not_taken_for_each_other(tiny_model: Path, tmp_path: Path) -> None:
+    auto = "AutoModelForSequenceClassification"
+    models: dict[str, Any] = {
+        name: load_model(tiny_model, auto, ["a", "b"], fresh_head=True, seed=seed)
+        for seed, name in enumerate(("mine", "mine/x.csv"))
+    }
+    save_heads(models, dict.fromkeys(models, auto), {name: ["a", "b"] for name in models}, tmp_path)
+    for name, model in models.items():
+        weights = head_of(tmp_path, name).weights
+        assert set(weights) == {"classifier.weight", "classifier.bias"}
+        assert torch.equal(weights["classifier.weight"], model.classifier.weight)

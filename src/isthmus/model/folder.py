@@ -95,7 +95,7 @@ def load_model(
     if dual and fresh_head:
         model.logit_scale = nn.Parameter(torch.tensor([_FIRST_SCALE]))
     if beside is not None:
-        put(beside, model)
+        put(beside, model, {name for name in missing if not name.startswith(f"{model.base_model_prefix}.")})
     elif fresh_head:
         _refresh_head(model, seed)
     elif labels and [model.config.id2label[i] for i in range(model.config.num_labels)] != list(labels):

@@ -1,11 +1,11 @@
 """The heads of a model that was trained on several tasks at once, in files beside it.
 
 An ordinary folder has one head. A mixture's has the encoder alone, which every ``Auto*`` class reads, and beside it
-``heads.json`` (name -> class and labels) and ``heads.safetensors`` (``name/parameter``).
+``heads.json`` (name -> number, class and labels) and ``heads.safetensors`` (``number/parameter``).
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,8 +41,8 @@ def save_heads(
         own = {
             key: value for key, value in model.state_dict().items() if not key.startswith(prefix) and key not in tied
         }
-        tensors |= {f"{name}/{key}": value.detach().cpu().clone() for key, value in own.items()}
-        told[name] = {"class": classes[name], "labels": list(labels[name])}
+        tensors |= {f"{len(told)}/{key}": value.detach().cpu().clone() for key, value in own.items()}
+        told[name] = {"number": len(told), "class": classes[name], "labels": list(labels[name])}
     save_file(tensors, folder / _WEIGHTS)
     (folder / HEADS_INDEX).write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
 
@@ -55,18 +55,21 @@ def head_of(folder: Path, name: str) -> Head:
     told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if name not in told:
         raise ModelError(f"{folder} has no head for {name}: {nearest(name, told)}")
+    prefix = f"{told[name]['number']}/"
     with safe_open(folder / _WEIGHTS, framework="pt") as file:
         weights = {
-            key.removeprefix(f"{name}/"): file.get_tensor(key)
+            key.removeprefix(prefix): file.get_tensor(key)
             for key in file.keys()  # noqa: SIM118 - no mapping
-            if key.startswith(f"{name}/")
+            if key.startswith(prefix)
         }
     return Head(told[name]["class"], tuple(told[name]["labels"]), weights)
 
 
-def put(head: Head, model: nn.Module) -> None:
-    """Give ``model`` the weights of the head. Raises ModelError where they do not fit."""
+def put(head: Head, model: nn.Module, wanting: Collection[str]) -> None:
+    """Give ``model`` the weights of the head. Raises ModelError where they do not fit, or lack what is ``wanting``."""
     parameters = dict(model.named_parameters()) | dict(model.named_buffers())
+    if left := set(wanting) - set(head.weights):
+        raise ModelError(f"The head has no {min(left)}: it is one of {head.auto_class}.")
     for key, value in head.weights.items():
         if key not in parameters or parameters[key].shape != value.shape:
             raise ModelError(f"The head's {key} does not fit the model.")

@@ -15,7 +15,7 @@ A file is written beside its place and moved there, so that a full disk or a kil
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,6 +45,11 @@ class Progress(NamedTuple):
         for point in self.dev:
             found.setdefault(point.step, []).append(point.score)
         return max(found, key=lambda step: (math.fsum(found[step]) / len(found[step]), -step), default=0)
+
+    def renamed(self, name: str) -> "Progress":
+        """The same of a member of that name, where there is but one."""
+        curve = [replace(point, member=name) for point in self.curve]
+        return Progress(self.step, curve, [replace(point, member=name) for point in self.dev])
 
 
 def save(

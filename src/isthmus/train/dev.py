@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import torch
 
 from isthmus.data.subset import in_order
+from isthmus.errors import DataError
 from isthmus.evaluate.metrics import metric
 from isthmus.evaluate.metrics.core import Floats, Metric
 from isthmus.evaluate.score import collapse
@@ -81,9 +82,16 @@ def held_out(table: pa.Table, size: int) -> tuple[pa.Table, pa.Table]:
     """The table without about ``size`` rows, and these: whole groups, so that no dev row shares its source with others.
 
     At most a fifth of the rows is held out, but for the first group. Which groups depends on their names alone.
+
+    Raises:
+        DataError: there is one group only.
     """
     groups = table.column("group").to_pylist()
     counts, chosen, taken = Counter(groups), set(), 0
+    if len(counts) < 2:
+        raise DataError(
+            "All training rows share one group, so that none can be held out for dev: leave evaluate_every out."
+        )
     for group in in_order(list(counts), "dev"):
         if taken and taken + counts[group] > min(size, len(groups) // 5):
             break

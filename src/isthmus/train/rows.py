@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from isthmus.data.catalog import read_rows
 from isthmus.data.schema import Kind
 from isthmus.data.subset import nested_subset
 from isthmus.data.texts import texts_of
+from isthmus.errors import DataError
 from isthmus.execute import Context
 from isthmus.kinds import method
 from isthmus.kinds.core import Method
@@ -77,17 +78,32 @@ def _read(context: Context, source: str) -> pa.Table:
 def _dev(
     context: Context, told: Mapping[str, Json], recipe: Recipe, tables: list[pa.Table]
 ) -> tuple[dict[str, pa.Table], list[pa.Table]]:
-    """The dev rows by language, and the training rows without them: of translations, too, by their ids."""
-    dev: dict[str, Any] = told.get("dev", {})
-    if "held_out" not in dev:
-        found = {language: _read(context, rows) for language, rows in dev.items()}
-        return {language: _subset(table, recipe.dev_examples, "dev") for language, table in found.items()}, tables
-    _, out = held_out(tables[0], dev["held_out"])
-    taken = set(out.column("group").to_pylist())
-    left = [
-        table.filter(pa.array([group not in taken for group in table.column("group").to_pylist()])) for table in tables
-    ]
-    return {dev["language"]: out}, left
+    """The dev rows by language, and the training rows without those of them that are held out, and their translations.
+
+    Raises:
+        DataError: a translation has neither the ids nor the groups of the rows that it translates.
+    """
+    found: dict[str, pa.Table] = {}
+    for language, rows in dict(told.get("dev", {})).items():
+        if isinstance(rows, str):
+            found[language] = _subset(_read(context, rows), recipe.dev_examples, "dev")
+            continue
+        whole = _read(context, rows["of"])
+        _, out = held_out(whole, rows["held_out"])
+        if any(not pc.any(_shares(table, whole)).as_py() for table in tables):
+            raise DataError(
+                "Rows are held out for dev, and a translation cannot be told to be of them: it has other ids and other "
+                "groups. Leave evaluate_every out, or train on a task that has a dev split."
+            )
+        found[language] = tables[0].filter(_shares(tables[0], out))
+        tables = [table.filter(pc.invert(_shares(table, out))) for table in tables]
+    return found, tables
+
+
+def _shares(table: pa.Table, other: pa.Table) -> pa.ChunkedArray:
+    """Which rows of ``table`` have an id or a group of the ``other``."""
+    same = [pc.is_in(table.column(name), other.column(name)) for name in ("id", "group")]
+    return pc.or_(*same)
 
 
 def _subset(table: pa.Table, size: int | None, salt: str) -> pa.Table:

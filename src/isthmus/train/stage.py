@@ -75,6 +75,8 @@ def work(context: Context) -> dict[str, Json]:
     training = Training(model, members, recipe, identity["seed"], pad, mixture)
     training.micro_batch = settings.micro_batch
     progress = checkpoint.restore(context.work, model, optimizer, accelerator.scaler)
+    if mixture is None:  # what the one task is called is no part of the key, and may have been another name then
+        progress = progress.renamed(members[0].name)
     training.step, training.curve, training.dev = progress.step, list(progress.curve), list(progress.dev)
     measure = _measurer(context, devs, tokenizer)
     after = _after_step(context, optimizer, accelerator.scaler, measure)
