@@ -107,6 +107,8 @@ def test_each_head_of_a_mixture_is_there_afterwards(tiny_model: Path, tmp_path: 
         record = store.record(chain.score)
         assert record is not None and record.result["scores"]["en"] > 80, (chain.chain.target, record.result)
     folder = store.stage_folder(trained(store, planned, "colours+places").key) / "model"
+    assert (folder / "heads.safetensors").stat().st_mode == (folder / "config.json").stat().st_mode
+    assert "isthmus evaluate FOLDER --task NAME" in (folder / "README.md").read_text()
     from transformers import AutoModel
 
     assert sum(value.numel() for value in AutoModel.from_pretrained(folder).parameters()) > 0

@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from isthmus.model.layout import HEADS_INDEX
 from isthmus.stage import Json
 from isthmus.store import Store
 
@@ -23,8 +24,10 @@ Made by [Isthmus](https://arxiv.org/abs/2005.13013)'s method, intermediate-task 
 
 {zero_shot}
 {scores}
-Load it with `transformers.AutoModel.from_pretrained`, or the class for its head: it is an ordinary folder.
+Load it with `transformers.AutoModel.from_pretrained`{head}: it is an ordinary folder.
 """
+_HEAD = ", or the class for its head"
+_HEADS = "; the heads lie beside it, and `isthmus evaluate FOLDER --task NAME` uses them"
 #: How the members of a mixture are called that are text for its masked language model, before their language.
 TEXT = "mlm/"
 #: The field of the metadata that lists these languages, for when the folder is the beginning of another history.
@@ -116,6 +119,7 @@ def write_card(folder: Path, history: Sequence[Mapping[str, Json]], scores: Sequ
         steps="\n".join(f"{number}. {_line(entry)}" for number, entry in enumerate(history, 1)),
         zero_shot=_TUNED.format(", ".join(tuned)) if tuned else _UNTUNED,
         scores=f"\n{score_section(scores)}" if scores else "",
+        head=_HEADS if (folder / HEADS_INDEX).exists() else _HEAD,
     )
     head = yaml.safe_dump(_head(title, history, scores), sort_keys=False, allow_unicode=True, default_flow_style=None)
     (folder / "README.md").write_text(f"---\n{head}---\n\n{text}", encoding="utf-8")

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from isthmus.disk import link_or_copy
 from isthmus.errors import ModelError
-from isthmus.model.heads import head_of, put
+from isthmus.model.heads import head_of, put, write_tensors
 from isthmus.model.layout import EMBEDDING_SHARD, INDEX, OTHER_SHARD, TOKENIZER_FILES
 
 #: In the place of a transformers class: the bare encoder, with what a dual encoder learns besides while it is trained,
@@ -163,7 +163,7 @@ def save_model(
     for tied in (name, *model.all_tied_weights_keys):
         whole.pop(tied, None)
     others = {key: value.detach().cpu().contiguous() for key, value in whole.items()}
-    _save(others, folder / OTHER_SHARD)
+    write_tensors(others, folder / OTHER_SHARD)
     size = _write_embedding(name, prefix, parent, folder, embedding_rows, kept)
     total = size + sum(value.numel() * value.element_size() for value in others.values())
     weights = {name: EMBEDDING_SHARD, **dict.fromkeys(sorted(others), OTHER_SHARD)}
@@ -207,19 +207,9 @@ def _write_embedding(
         matrix = matrix.float().clone()
         if rows is not None:
             matrix[torch.arange(len(rows)) if kept is None else torch.as_tensor(kept)] = rows.detach().cpu().float()
-        _save({name: matrix}, folder / EMBEDDING_SHARD)
+        write_tensors({name: matrix}, folder / EMBEDDING_SHARD)
         return size
     raise ModelError(f"{parent} has no weights called {name}.")
-
-
-def _save(tensors: dict[str, Tensor], path: Path) -> None:
-    """Write a safetensors file that others may read: the library itself makes files for their owner alone."""
-    from safetensors.torch import save_file
-
-    path.touch()
-    mode = path.stat().st_mode
-    save_file(tensors, path, metadata={"format": "pt"})
-    path.chmod(mode)
 
 
 def _where(folder: Path, names: Sequence[str]) -> list[tuple[str, str]]:

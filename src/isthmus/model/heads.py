@@ -29,8 +29,6 @@ def save_heads(
     models: Mapping[str, Any], classes: Mapping[str, str], labels: Mapping[str, Sequence[str]], folder: Path
 ) -> None:
     """Write the heads of ``models`` (by name) into a model's folder; those that have none are left out."""
-    from safetensors.torch import save_file
-
     told: dict[str, dict[str, Any]] = {}
     tensors: dict[str, Tensor] = {}
     for name, model in models.items():
@@ -43,7 +41,7 @@ def save_heads(
         }
         tensors |= {f"{len(told)}/{key}": value.detach().cpu().clone() for key, value in own.items()}
         told[name] = {"number": len(told), "class": classes[name], "labels": list(labels[name])}
-    save_file(tensors, folder / _WEIGHTS)
+    write_tensors(tensors, folder / _WEIGHTS)
     (folder / HEADS_INDEX).write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
@@ -74,3 +72,13 @@ def put(head: Head, model: nn.Module, wanting: Collection[str]) -> None:
         if key not in parameters or parameters[key].shape != value.shape:
             raise ModelError(f"The head's {key} does not fit the model.")
         parameters[key].data.copy_(value)
+
+
+def write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write a safetensors file that others may read: the library itself makes files for their owner alone."""
+    from safetensors.torch import save_file
+
+    path.touch()
+    mode = path.stat().st_mode
+    save_file(dict(tensors), path, metadata={"format": "pt"})
+    path.chmod(mode)
