@@ -10,6 +10,35 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from isthmus.errors import IsthmusError
+from isthmus.options import (
+    DEFAULT_STORE,
+    AllStages,
+    Changes,
+    Columns,
+    Compile,
+    Data,
+    Device,
+    Every,
+    First,
+    JsonOption,
+    Keys,
+    Languages,
+    MicroBatch,
+    Partial,
+    Processes,
+    Quiet,
+    Recompute,
+    Shard,
+    StoreOption,
+    StudyArgument,
+    Suites,
+    Tasks,
+    TrainFirst,
+    TrainOn,
+    Workers,
+    suite_names,
+    task_names,
+)
 
 app = typer.Typer(
     name="isthmus",
@@ -26,90 +55,6 @@ data_app = typer.Typer(help="Look at the data sets that tasks are made of.", no_
 app.add_typer(data_app, name="data")
 
 
-def _task_names(incomplete: str) -> list[str]:
-    from isthmus.tasks.registry import tasks
-
-    return [name for name in tasks() if name.startswith(incomplete)]
-
-
-def _study_names(incomplete: str) -> list[str]:
-    from isthmus.api import built_in_studies
-
-    return [name for name in built_in_studies() if name.startswith(incomplete)]
-
-
-def _suite_names(incomplete: str) -> list[str]:
-    from isthmus.facts import EVERYTHING
-    from isthmus.tasks.suites import suites
-
-    return [name for name in (*suites(), EVERYTHING) if name.startswith(incomplete)]
-
-
-StoreOption = Annotated[Path, typer.Option("--store", envvar="ISTHMUS_STORE", help="The folder of finished stages.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts, and no progress.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Stages to run at once; decided by the machine if not given.")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Changes = Annotated[list[str] | None, typer.Option("--set", help="Change a field, such as recipe.epochs=2.")]
-StudyArgument = Annotated[
-    str,
-    typer.Argument(metavar="STUDY", help="A YAML file, or a built-in study: quickstart.", autocompletion=_study_names),
-]
-Tasks = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--task",
-        help="The task to measure: a name, a file (in English), or de=de.csv,sw=sw.csv. May be repeated.",
-        autocompletion=_task_names,
-    ),
-]
-Suites = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--suite",
-        help="xtreme, xtreme-r, or all: every published task. May be repeated.",
-        autocompletion=_suite_names,
-    ),
-]
-Data = Annotated[
-    list[str] | None,
-    typer.Option("--data", help="A folder of data sets, or `hub`, in the order to look; the hub alone if not given."),
-]
-Partial = Annotated[
-    bool,
-    typer.Option("--partial", help="Measure what is there, and list what is missing; without it, missing is an error."),
-]
-TrainFirst = Annotated[bool, typer.Option("--train", help="Train on the English data of each task first.")]
-TrainOn = Annotated[
-    list[str] | None,
-    typer.Option("--train-on", help="With --train: xquad,mlqa=FILE trains on another task or file than usual."),
-]
-First = Annotated[
-    list[str] | None,
-    typer.Option("--intermediate", help="With --train: train on this task before; repeat for several."),
-]
-Columns = Annotated[
-    list[str] | None,
-    typer.Option("--columns", help="Where files of your own have what: text=review,label=stars. Guessed if not given."),
-]
-Keys = Annotated[bool, typer.Option("--keys", help="Show the key of every stage: the name of its folder.")]
-AllStages = Annotated[bool, typer.Option("--all", help="List every stage, however many there are.")]
-Languages = Annotated[str, typer.Option(help="Tags such as de,sw, or a selector such as low-resource.")]
-Every = Annotated[float, typer.Option("--checkpoint-every", min=0, help="Seconds between checkpoints in training.")]
-Processes = Annotated[int, typer.Option(min=1, help="Processes that share each training; on GPUs, one each.")]
-Shard = Annotated[
-    str,
-    typer.Option(help="How they hold a model: all of it each (none), parts (full), or parts in host memory (offload)."),
-]
-MicroBatch = Annotated[
-    int | None, typer.Option(min=1, help="Examples at once in training; a batch has as many as the recipe says.")
-]
-Recompute = Annotated[
-    bool, typer.Option("--gradient-checkpointing", help="Train with less memory, in a third more time.")
-]
-Compile = Annotated[bool, typer.Option("--compile", help="Train with layers compiled by torch.compile.")]
-
-DEFAULT_STORE = Path("store")
 _INTERRUPTED = 130
 
 
@@ -184,7 +129,7 @@ def train(
     target: Annotated[
         str,
         typer.Option(
-            help="The task to train on last: a name, a file, or several with + between.", autocompletion=_task_names
+            help="The task to train on last: a name, a file, or several with + between.", autocompletion=task_names
         ),
     ],
     model: Annotated[
@@ -193,7 +138,7 @@ def train(
     intermediate: Annotated[
         list[str] | None,
         typer.Option(
-            help="Train on this task, file or mixture (a+b) first; repeat for several.", autocompletion=_task_names
+            help="Train on this task, file or mixture (a+b) first; repeat for several.", autocompletion=task_names
         ),
     ] = None,
     test: Annotated[
@@ -233,7 +178,7 @@ def train(
 
 @app.command()
 def translate(
-    task: Annotated[str, typer.Option(help="The task whose training rows are translated.", autocompletion=_task_names)],
+    task: Annotated[str, typer.Option(help="The task whose training rows are translated.", autocompletion=task_names)],
     into: Annotated[list[str], typer.Option(help="Languages to translate into: de,sw. May be repeated.")],
     translator: Annotated[str, typer.Option(help="A seq2seq model: a folder, or a hub id, optionally @revision.")],
     output: Annotated[Path | None, typer.Option(help="Write TASK.LANGUAGE.jsonl files into this folder, too.")] = None,
@@ -344,7 +289,7 @@ def submission(
 def score(
     predictions: Annotated[Path, typer.Option(help="A folder of TASK/test-LANGUAGE files.")],
     labels: Annotated[Path, typer.Option(help="A folder of the same layout with the right labels.")],
-    suite: Annotated[str, typer.Option(help="xtreme or xtreme-r.", autocompletion=_suite_names)],
+    suite: Annotated[str, typer.Option(help="xtreme or xtreme-r.", autocompletion=suite_names)],
     tasks: Annotated[list[str] | None, typer.Option(help="Only these tasks: xnli,panx. May be repeated.")] = None,
     output: Annotated[Path | None, typer.Option(help="Write the official output file here.")] = None,
     seqeval: Annotated[str, typer.Option(help="The convention for spans of tags: 1.2.2 or 0.0.12.")] = "1.2.2",
@@ -382,7 +327,7 @@ def status(
 @app.command()
 def tasks(
     name: Annotated[
-        str | None, typer.Argument(help="Show this task, or this mixture, whole.", autocompletion=_task_names)
+        str | None, typer.Argument(help="Show this task, or this mixture, whole.", autocompletion=task_names)
     ] = None,
     mixtures: Annotated[bool, typer.Option("--mixtures", help="List the mixtures alone.")] = False,
     as_json: JsonOption = False,
@@ -448,7 +393,7 @@ def data_check(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder that the data sets are in.")],
     suite: Annotated[list[str] | None, typer.Option(help="Check all that this suite needs. May be repeated.")] = None,
     task: Annotated[
-        list[str] | None, typer.Option(help="Check this task. May be repeated.", autocompletion=_task_names)
+        list[str] | None, typer.Option(help="Check this task. May be repeated.", autocompletion=task_names)
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="List every split and language, with notes.")] = False,
     as_json: JsonOption = False,
