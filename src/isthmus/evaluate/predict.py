@@ -23,7 +23,7 @@ from isthmus.errors import ModelError
 from isthmus.evaluate.sweep import sweep_of
 from isthmus.execute import Context, Interrupted
 from isthmus.kinds import method
-from isthmus.kinds.core import TOKEN_BUDGET, Batcher, Limits, Method, Search
+from isthmus.kinds.core import TOKEN_BUDGET, Batcher, Limits, Method, Search, device_called
 from isthmus.kinds.features import Features
 from isthmus.model.folder import load_model
 from isthmus.model.heads import head_of
@@ -49,7 +49,7 @@ def run(context: Context) -> dict[str, Json]:
     head = identity.get("head", "")
     labels = list(head_of(folder, head).labels) if head else _labels(folder, Kind(identity["kind"]))
     model = load_model(folder, how.auto_class, labels, fresh_head=False, head=head).eval()
-    device = _device(context.settings.device)
+    device = device_called(context.settings.device)
     model.to(device)
     tokenizer = LazyTokenizer(folder)
     known: dict[tuple[int, ...] | str, torch.Tensor] = {}
@@ -167,9 +167,3 @@ def _labels(folder: Path, kind: Kind) -> list[str]:
             f"{folder}: its configuration names no labels (id2label), so its predictions would mean nothing."
         )
     return [names[str(number)] for number in range(len(names))]
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)

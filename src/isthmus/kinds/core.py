@@ -174,3 +174,10 @@ def label_numbers(column: pa.ChunkedArray | pa.Array, labels: Sequence[str], row
 def device_of(model: nn.Module) -> torch.device:
     """The device a model's parameters are on."""
     return next(model.parameters()).device
+
+
+def device_called(name: str) -> torch.device:
+    """The device of that name; of ``auto``, the GPU where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)

@@ -21,7 +21,7 @@ from isthmus.data.schema import SCHEMAS, Kind, check_table
 from isthmus.disk import replacing, write_atomic
 from isthmus.errors import DataError, SpecError
 from isthmus.execute import Context, Interrupted
-from isthmus.kinds.core import TOKEN_BUDGET
+from isthmus.kinds.core import TOKEN_BUDGET, device_called
 from isthmus.model.folder import load_model, load_tokenizer
 from isthmus.spec import Translation
 from isthmus.stage import Json, canonical
@@ -49,7 +49,7 @@ def run(context: Context) -> dict[str, Json]:
     identity = context.stage.identity
     torch.set_num_threads(context.settings.threads)
     rules = _rules(identity)
-    device = _device(context.settings.device)
+    device = device_called(context.settings.device)
     options = Options(*rules.languages, _option(identity, "beams"))
     name = _name_of(context, "translator")
     translator = Seq2Seq(context.input_folder("translator") / "model", name, options, device)
@@ -196,9 +196,3 @@ def _kept(made: pa.Table, table: pa.Table, rules: Rules, name: str) -> pa.Table:
     notes = [f"translated from {rules.languages.source} into {rules.languages.target} by {name}"]
     notes += [f"rows dropped, as their labels were lost in translation: {dropped:,}"] if dropped else []
     return stamped(kept, Provenance(len(table), "", (*provenance(table).notes, *notes)))
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
