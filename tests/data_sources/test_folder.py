@@ -1,7 +1,9 @@
 """Finding the files of data sets in a folder."""
 
+import itertools
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -55,3 +57,15 @@ def test_loops_of_links_binaries_and_unreadable_folders_do_no_harm(tmp_path: Pat
         assert folder(tmp_path).find("pipe") == ()
     finally:
         (tmp_path / "closed").chmod(0o755)
+
+
+def test_what_was_seen_of_a_relative_folder_is_not_believed_of_another_of_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(step=10)  # looking takes long, so that it is believed for long
+    monkeypatch.setattr("isthmus.data.sources.folder.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    for name in ("one", "two"):
+        (tmp_path / name / "data").mkdir(parents=True)
+        (tmp_path / name / "data" / f"{name}.tsv").touch()
+        monkeypatch.chdir(tmp_path / name)
+        assert folder(Path("data")).find(f"{name}.tsv") == (Path("data") / f"{name}.tsv",)

@@ -79,17 +79,18 @@ def folder(root: Path, anew: bool = False) -> Folder:
 
     What was seen is believed for twenty times as long as looking took, unless it is to be looked ``anew``.
     """
-    known = _SEEN.get(root)
+    place = (root, root.absolute())  # a relative name is another folder once the working one changes
+    known = _SEEN.get(place)
     if known is not None and not anew and time.monotonic() < known[0]:
         return known[1]
     started = time.monotonic()
     found = _look(root)
     now = time.monotonic()
-    _SEEN[root] = (now + 20 * (now - started), found)
+    _SEEN[place] = (now + 20 * (now - started), found)
     return found
 
 
-_SEEN: dict[Path, tuple[float, Folder]] = {}
+_SEEN: dict[tuple[Path, Path], tuple[float, Folder]] = {}
 
 
 def _look(root: Path) -> Folder:
