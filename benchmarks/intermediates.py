@@ -2,10 +2,10 @@
 
 python benchmarks/intermediates.py --data FOLDER [--store STORE] [--seeds 1,2,3] [--tasks sick,rte] [--json]
 
-Each task is trained for itself, and nine of them together; what a data set publishes as dev, where its training rows
-are not in the folder, is trained on, and a part of it held out. A score stands beside that of the commonest label (or
-tag, or answer) of the same dev rows, which is what a collapsed model has. Prints Markdown. The second time nothing is
-run again.
+Each task is trained for itself (``--tasks nine``: nine of them together); what a data set publishes as dev, where its
+training rows are not in the folder, is trained on, and a part of it held out. A score stands beside that of the
+commonest label (or tag, or answer) of the same dev rows, which is what a collapsed model has. Prints Markdown. The
+second time nothing is run again.
 """
 
 import argparse
