@@ -23,7 +23,7 @@ from isthmus.errors import ModelError
 from isthmus.evaluate.sweep import sweep_of
 from isthmus.execute import Context, Interrupted
 from isthmus.kinds import method
-from isthmus.kinds.core import TOKEN_BUDGET, Batcher, Limits, Method, Search, device_called
+from isthmus.kinds.core import TOKEN_BUDGET, Batcher, Limits, Method, Search, device_called, golds_of
 from isthmus.kinds.features import Features
 from isthmus.model.folder import load_model
 from isthmus.model.heads import head_of
@@ -147,7 +147,7 @@ def _predictions(
     columns = {
         "id": table.column("id"),
         "group": table.column("group"),
-        "gold": [g if p.gold is None else p.gold for g, p in zip(how.golds(table), predicted, strict=True)],
+        "gold": golds_of(how, table, predicted),
         "prediction": [prediction.value for prediction in predicted],
         "confidence": pa.array([prediction.confidence for prediction in predicted], pa.float32()),
     }

@@ -10,6 +10,7 @@ from isthmus.evaluate.metrics import metric
 from isthmus.evaluate.metrics.core import Metric
 from isthmus.execute import Context
 from isthmus.stage import Json
+from isthmus.tracking import tell_scores
 
 #: Below this many rows, one value everywhere is no sign of a collapse.
 _ENOUGH = 20
@@ -38,7 +39,9 @@ def run(context: Context) -> dict[str, Json]:
         if (collapsed := collapse(measure, golds, predictions)) is not None:
             context.warnings.append(f"{language}: collapsed, every prediction is {collapsed}")
     pq.write_table(pa.concat_tables(tables), context.output / "statistics.parquet")
-    return {"metric": measure.name, "scores": scores, **({"also": also} if also else {})}
+    result = {"metric": measure.name, "scores": scores, **({"also": also} if also else {})}
+    tell_scores(context, result)
+    return result
 
 
 def collapse(measure: Metric, golds: Sequence[Any], predictions: Sequence[Any]) -> str | None:

@@ -120,14 +120,25 @@ class Batcher(NamedTuple):
     known: dict[tuple[int, ...] | str, Tensor]
 
     def batches(self, lengths: Sequence[int] | Ints) -> Iterator[list[int]]:
-        """Positions, longest first, in batches whose padded size keeps within the budget (or single)."""
-        sizes = np.asarray(lengths, dtype=np.int64)
-        order = np.argsort(-sizes, kind="stable")
-        start = 0
-        while start < len(order):
-            count = max(1, self.token_budget // max(1, int(sizes[order[start]])))
-            yield order[start : start + count].tolist()
-            start += count
+        """As the function of that name, under its own budget."""
+        return batches(lengths, self.token_budget)
+
+
+def batches(lengths: Sequence[int] | Ints, token_budget: int) -> Iterator[list[int]]:
+    """Positions, longest first, in batches whose padded size keeps within the budget (or single)."""
+    sizes = np.asarray(lengths, dtype=np.int64)
+    order = np.argsort(-sizes, kind="stable")
+    start = 0
+    while start < len(order):
+        count = max(1, token_budget // max(1, int(sizes[order[start]])))
+        yield order[start : start + count].tolist()
+        start += count
+
+
+def golds_of(method: Method, table: pa.Table, predictions: Sequence[Prediction]) -> list[Any]:
+    """The right value of each row: what its prediction says of it, or else its method."""
+    said = zip(method.golds(table), predictions, strict=True)
+    return [gold if prediction.gold is None else prediction.gold for gold, prediction in said]
 
 
 def pad_texts(texts: Sequence[Sequence[int]], pad: int, device: torch.device) -> Encoded:

@@ -183,9 +183,8 @@ class _LastLayer:
     def forward(self, hidden_states: Tensor, attention_mask: Tensor | None = None, *more: Any, **named: Any) -> Tensor:
         """States of shape (batch, 1, width) where it is short, else (batch, tokens, width)."""
         layer = self._layer
-        if not self._short or getattr(
-            layer, "gradient_checkpointing", False
-        ):  # which computes it again when the head has been left
+        again = getattr(layer, "gradient_checkpointing", False)  # it is computed once more after the head has been left
+        if again or not self._short:
             whole: Tensor = self._whole(hidden_states, attention_mask, *more, **named)
             return whole
         own, first = layer.attention.self, hidden_states[:, :1]

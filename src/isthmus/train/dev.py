@@ -16,7 +16,7 @@ from isthmus.errors import DataError
 from isthmus.evaluate.metrics import metric
 from isthmus.evaluate.metrics.core import Floats, Metric
 from isthmus.evaluate.score import collapse
-from isthmus.kinds.core import TOKEN_BUDGET, Batcher, Feature, Limits, Method, Search, Tokenizer, device_of
+from isthmus.kinds.core import TOKEN_BUDGET, Batcher, Feature, Limits, Method, Search, Tokenizer, device_of, golds_of
 from isthmus.results import DevPoint, Statistics
 from isthmus.spec import Retrieval
 from isthmus.stats.scores import Interval, score_intervals
@@ -58,7 +58,7 @@ class Dev:
             kept = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
             with torch.autocast(device.type, kept, enabled=kept is not None):
                 found = self.method.predict(model, self.features[language], table, self.labels, batcher, search)
-            golds = [g if p.gold is None else p.gold for g, p in zip(self.method.golds(table), found, strict=True)]
+            golds = golds_of(self.method, table, found)
             predicted = [prediction.value for prediction in found]
             values = measure.statistics(golds, predicted, language)
             place = (step, self.name, language, measure.name)

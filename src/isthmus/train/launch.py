@@ -174,9 +174,10 @@ def _train(context: Context, rank: int) -> Mapping[str, Json]:
     import torch
     import torch.distributed as dist
 
+    from isthmus.train import arithmetic
     from isthmus.train.stage import work
 
-    count, on_gpu = context.settings.processes, context.settings.device != "cpu" and torch.cuda.is_available()
+    count, on_gpu = context.settings.processes, arithmetic.on_gpu(context.settings)
     if on_gpu:
         torch.cuda.set_device(rank)
     meeting: Any = dist.TCPStore(  # type: ignore[attr-defined]

@@ -71,6 +71,15 @@ class Training:
         """Optimiser steps in all."""
         return len(self.schedule.member)
 
+    @property
+    def every(self) -> int:
+        """The steps of a member that one point of its learning curve is the mean of."""
+        return max(1, self.steps // _CURVE_POINTS)
+
+    def completed_point(self) -> bool:
+        """Has the last step completed a point of a learning curve?"""
+        return (int(self.schedule.turn[self.step - 1]) + 1) % self.every == 0
+
     def batch(self, step: int) -> tuple[int, list[Feature]]:
         """The number of the member whose step it is, and its examples: a function of the seed and the step alone."""
         number = int(self.schedule.member[step])
@@ -89,6 +98,11 @@ class Training:
         """How far it has come."""
         return Progress(self.step, self.curve, self.dev)
 
+    def kept_step(self) -> int:
+        """The step whose weights a training that ended here would keep."""
+        best = self.progress.best if self.recipe.checkpoint == "best" else 0
+        return best or self.step
+
     def is_over(self) -> bool:
         """Were all steps taken, or the last ``patience`` evaluations no better than one before them?"""
         best = self.progress.best
@@ -105,7 +119,6 @@ def run(
         StageFailed: the loss is not a finite number.
     """
     recipe = training.recipe
-    every = max(1, training.steps // _CURVE_POINTS)
     if not is_sharded(model):
         hasten(training.model)
     model.train()
@@ -123,7 +136,7 @@ def run(
         optimizer.step()
         optimizer.zero_grad()
         training.step = step + 1
-        _note(training, loss, rate, every)
+        _note(training, loss, rate)
         after_step(training)
 
 
@@ -206,11 +219,11 @@ def step_seed(seed: int, step: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}/{step}".encode()).digest()[:7], "little")
 
 
-def _note(training: Training, loss: float, rate: float, every: int) -> None:
-    """Add the step to its member's learning curve: one point for every ``every`` steps of it, of their mean loss."""
+def _note(training: Training, loss: float, rate: float) -> None:
+    """Add the step to its member's learning curve: one point for every ``training.every`` of them, of their mean."""
     number = int(training.schedule.member[training.step - 1])
     turn = int(training.schedule.turn[training.step - 1])
-    name, started = training.members[number].name, turn % every
+    name, started = training.members[number].name, turn % training.every
     if started == 0:
         training.curve.append(CurvePoint(training.step, loss, rate, name))
         return

@@ -13,7 +13,7 @@ from isthmus.data.texts import texts_of
 from isthmus.errors import DataError
 from isthmus.execute import Context
 from isthmus.kinds import method
-from isthmus.kinds.core import Method
+from isthmus.kinds.core import Limits, Method
 from isthmus.plan_training import INPUT
 from isthmus.spec import Recipe
 from isthmus.stage import Json
@@ -33,6 +33,11 @@ class Part:
     dev: Mapping[str, pa.Table] = field(default_factory=dict)
     metric: str = ""
     masked: bool = False
+
+    @property
+    def limits(self) -> Limits:
+        """How long its inputs may be."""
+        return Limits(self.recipe.max_length, self.recipe.stride, self.recipe.whole_words)
 
 
 def parts_of(context: Context, recipe: Recipe) -> list[Part]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import torch
 
 from isthmus.execute import Context, Interrupted
-from isthmus.kinds.core import Feature, Limits
+from isthmus.kinds.core import Feature
 from isthmus.kinds.features import Features, lengths_of
 from isthmus.model.card import outcome, translations_of, write_card
 from isthmus.model.folder import load_model, save_model
@@ -21,6 +21,7 @@ from isthmus.model.tokens import LazyTokenizer, Tokens, tokens_of
 from isthmus.model.vocabulary import trim
 from isthmus.spec import Mixture, Recipe
 from isthmus.stage import Json
+from isthmus.tracking import following
 from isthmus.train import arithmetic, checkpoint, distributed, launch
 from isthmus.train.dev import Dev
 from isthmus.train.heads import Heads, model_of, use
@@ -79,11 +80,10 @@ def work(context: Context) -> dict[str, Json]:
         progress = progress.renamed(members[0].name)
     training.step, training.curve, training.dev = progress.step, list(progress.curve), list(progress.dev)
     measure = _measurer(context, devs, tokenizer)
-    after = _after_step(context, optimizer, accelerator.scaler, measure)
-    train(training, accelerator, prepared_optimizer, prepared, after)
-    best = training.progress.best
-    if recipe.checkpoint == "best" and best:
-        checkpoint.restore_best(context.work, best, model)
+    with following(context, _after_step(context, optimizer, accelerator.scaler, measure)) as after:
+        train(training, accelerator, prepared_optimizer, prepared, after)
+    if training.kept_step() != training.step:
+        checkpoint.restore_best(context.work, training.kept_step(), model)
     if sharded:
         distributed.gather(model)
     if not distributed.is_first():
@@ -95,7 +95,7 @@ def work(context: Context) -> dict[str, Json]:
         "dev": [asdict(point) for point in training.dev],
         "steps": training.step,
         "planned_steps": training.steps,
-        "kept_step": best if recipe.checkpoint == "best" and best else training.step,
+        "kept_step": training.kept_step(),
         "examples": sum(len(member.features) for member in members),
         "tokens": int(sum(lengths_of(member.features).sum() for member in members)),
         "members": _accounts(training),
@@ -112,7 +112,7 @@ def work(context: Context) -> dict[str, Json]:
 
 def _collapsed(training: Training) -> list[str]:
     """What to warn of: in the weights that are kept, one value is predicted for all dev rows."""
-    kept = training.progress.best if training.recipe.checkpoint == "best" else training.step
+    kept = training.kept_step()
     return [
         f"{point.member}, {point.language}: collapsed, every prediction on dev rows is {point.collapsed} (step {kept})"
         for point in training.dev
@@ -168,18 +168,16 @@ def _same_head(one: Part, other: Part, mixture: Mixture | None) -> bool:
 
 def _encoded(context: Context, part: Part, table: pa.Table, tokenizer: Any, labels: list[str] | None) -> Tokens:
     """Rows of a member as tokens, from the store where they were made before."""
-    limits = Limits(part.recipe.max_length, part.recipe.stride, part.recipe.whole_words)
-    return tokens_of(context.store, table, part.kind, tokenizer, labels, limits)
+    return tokens_of(context.store, table, part.kind, tokenizer, labels, part.limits)
 
 
 def _dev(context: Context, number: int, part: Part, tokenizer: Any) -> Dev:
     """The dev rows of a member, encoded."""
-    limits = Limits(part.recipe.max_length, part.recipe.stride)
     features: dict[str, Sequence[Feature]] = {
         tag: _encoded(context, part, table, tokenizer, None).features for tag, table in part.dev.items()
     }
     return Dev(
-        number, part.name, part.method, part.metric, part.dev, features, part.labels, limits, part.recipe.no_answer
+        number, part.name, part.method, part.metric, part.dev, features, part.labels, part.limits, part.recipe.no_answer
     )
 
 
@@ -289,12 +287,10 @@ class _Account(NamedTuple):
 def _accounts(training: Training) -> dict[str, Json]:
     """For each member its steps, its losses, and the scores on dev rows of the weights that are kept."""
     found = {}
-    steps_measured = {point.step for point in training.dev}
-    kept = training.progress.best if training.recipe.checkpoint == "best" else max(steps_measured, default=0)
     done = training.schedule.member[: training.step]
     for number, member in enumerate(training.members):
         losses = [point.loss for point in training.curve if point.member == member.name]
-        own = [point for point in training.dev if (point.member, point.step) == (member.name, kept)]
+        own = [point for point in training.dev if (point.member, point.step) == (member.name, training.kept_step())]
         dev = {point.language: point.score for point in own}
         first, last = (losses[0], losses[-1]) if losses else (None, None)
         steps = int((done == number).sum())

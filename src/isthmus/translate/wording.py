@@ -1,9 +1,10 @@
 """All sentences of a stage translated: each once, in batches of similar length, from the cache where they are in it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from isthmus.kinds.core import batches
 from isthmus.translate.cache import Cache
 from isthmus.translate.model import Translator
 from isthmus.translate.sentences import Passage, Stretch, put_together, segments, sentences
@@ -60,7 +61,8 @@ def translate_all(
 
     done = sum(text in cache.known for text in wanted)
     after(Progress(done, len(wanted)))
-    for batch in _batches(lengths, translator.token_budget):
+    for places in batches([lengths[text] for text in wanted], translator.token_budget):
+        batch = [wanted[place] for place in places]
         new = sum(text not in cache.known for text in batch)
         if not new:
             continue
@@ -71,16 +73,6 @@ def translate_all(
         done += new
         after(Progress(done, len(wanted)))
     return {text: cache.known[text] for text in wanted}
-
-
-def _batches(lengths: Mapping[str, int], token_budget: int) -> Iterator[list[str]]:
-    """The texts, longest first, so many that their padded size keeps within the budget (or one)."""
-    order = sorted(lengths, key=lambda text: (-lengths[text], text))
-    start = 0
-    while start < len(order):
-        size = max(1, token_budget // max(1, lengths[order[start]]))
-        yield order[start : start + size]
-        start += size
 
 
 def passage(text: str, stretches: Sequence[Stretch], words: Mapping[str, str], target: str) -> Passage:
