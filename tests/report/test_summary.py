@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from isthmus.errors import DataError
-from isthmus.report.findings import Comparison, Effect, Summary
+from isthmus.report.compare import facts
+from isthmus.report.findings import Collapse, Comparison, Effect, Summary
 from isthmus.report.summary import render_scores, render_terminal, summarise, to_json
 from isthmus.results import Results, StageSummary, Statistics
 from tests.report.made_up_study import half_finished_study, made_up_study, small_study
@@ -136,12 +137,152 @@ def test_averages_are_given_with_and_without_retrieval() -> None:
     assert averages["without retrieval"].targets == ("intents", "topics")
 
 
+def test_an_average_says_which_part_of_the_study_it_covers() -> None:
+    whole = small_study(
+        {name: {target: flat(0, 5) for target in ("intents", "topics", "names")} for name in ("slots", "pairs")}
+    )
+    lost = tuple(
+        score for score in whole.scores if (score.chain.intermediate, score.chain.target) != ("pairs", "names")
+    )
+    for one in summarise(replace(whole, scores=lost)).averages:
+        assert (one.targets, one.covered, one.of) == (("intents", "topics"), 2, 3)
+        assert (one.languages, one.languages_of) == (5, 5)
+
+
+def test_mining_is_retrieval_too() -> None:
+    whole = small_study({"slots": {"intents": flat(0, 2), "topics": flat(0, 4), "bitext": flat(30, 30)}})
+    mined = replace(whole, tasks=tuple(replace(t, kind="mining") if t.name == "bitext" else t for t in whole.tasks))
+    averages = {one.name: one for one in summarise(mined).averages}
+    assert (averages["all targets"].of, averages["without retrieval"].of) == (3, 2)
+    assert averages["without retrieval"].targets == ("intents", "topics")
+
+
+def test_what_is_shown_to_lose_is_listed_the_largest_loss_first() -> None:
+    gains = {"a": {"t": flat(5, -9), "u": flat(0, 9)}, "b": {"t": flat(5, -14), "u": flat(0, -0.5)}}
+    summary = summarise(small_study(gains))
+    assert [(one.intermediate, one.target) for one in summary.negative_transfer] == [("b", "t"), ("a", "t")]
+    assert [one.negative for one in summary.comparisons] == [True, True, False, False]
+    assert to_json(summary)["comparisons"][0]["negative"] is True
+
+
+def test_a_collapse_stands_beside_the_cells_that_rest_on_it() -> None:
+    whole = small_study({"slots": {"intents": flat(0, 5)}, "pairs": {"intents": flat(0, 5)}}, seeds=2)
+    paths = tuple((f"train {chain}", f"score {chain}") for chain in whole.chains)
+    said = {
+        ("none", 2): ("", ("th: collapsed, every prediction is 'O'",)),
+        ("slots", 1): ("", ("de: collapsed, every prediction is ''", "something else")),
+        ("pairs", 2): ("The loss became nan at step 7: lower the learning rate (1).", ()),
+    }
+    stages = []
+    for chain, (train, score) in zip(whole.chains, paths, strict=True):
+        error, warnings = said.get((chain.intermediate, chain.seed), ("", ()))
+        stages.append(StageSummary(train, "train", "train", "failed" if error else "done", error=error))
+        stages.append(StageSummary(score, "score", "score", "done", warnings=warnings))
+    summary = summarise(replace(whole, stages=tuple(stages), paths=paths))
+    baseline = Collapse("th", 2, "baseline", "'O'")
+    assert cell(summary, "slots").collapsed == (Collapse("de", 1, "with", "''"), baseline)
+    assert cell(summary, "pairs").collapsed == (Collapse("", 2, "with", "NaN loss"), baseline)
+
+
+def test_both_tests_are_adjusted_over_the_same_table_and_agree_where_the_answer_is_clear() -> None:
+    found = cell(summarise(small_study({"slots": {"intents": flat(8, 9, th=-15, hi=0)}})), "slots")
+    for row in found.languages:
+        clear = row.tag not in ("hi",)
+        assert (row.effect.p < 0.05) == (row.effect.permutation_p < 0.05) == clear
+        assert row.effect.permutation_p >= 2e-9
+    hindi = next(row for row in found.languages if row.tag == "hi")
+    assert hindi.effect.permutation_p == 1
+
+
+def test_no_difference_larger_than_a_margin_is_shown_by_the_interval_of_90_percent() -> None:
+    found = cell(summarise(small_study({"slots": {"intents": flat(0, 0.5)}})), "slots").zero_shot
+    assert found
+    effect = found.effect
+    half = (effect.gain.high - effect.gain.low) / 2
+    assert effect.no_larger_than == pytest.approx(0.5 + half * 1.6449 / 1.96, rel=0.01)
+    assert effect.equivalent(effect.no_larger_than) and not effect.equivalent(effect.no_larger_than - 0.01)
+    assert not Effect(replace(effect.gain, no_larger_than=float("inf")), 1.0).equivalent(100)
+
+
+def test_sizes_of_a_task_make_a_curve_with_all_rows_last() -> None:
+    on = {"t": 1.0, "u": 2.0}
+    gains = {
+        name: {target: flat(0, gain * more) for target, more in on.items()}
+        for name, gain in (("a", 6), ("a@1000", 3), ("a@50", 1), ("b>c@10", 2), ("b@10>c@10", 1), ("b@20>c@20", 2))
+    }
+    summary = summarise(small_study(gains))
+    curves = {(one.intermediate, one.target): one for one in summary.sizes}
+    assert set(curves) == {(name, target) for name in ("a", "b>c") for target in ("t", "u", "all targets")}
+    assert [point.rows for point in curves["a", "t"].points] == [50, 1000, None]
+    assert [point.effect.gain.estimate for point in curves["a", "u"].points] == pytest.approx([2, 6, 12])
+    assert [point.effect.gain.estimate for point in curves["a", "all targets"].points] == pytest.approx([1.5, 4.5, 9])
+    assert curves["a", "all targets"].average and not curves["a", "t"].average
+    assert curves["a", "t"].points[0].effect == cell(summary, "a@50", "t").zero_shot.effect
+
+
+def test_recipes_are_settings_of_their_own() -> None:
+    """A gain is that over the baseline of the same recipe."""
+    fast, slow = (small_study({"slots": {"intents": flat(0, gain), "topics": flat(0, gain)}}) for gain in (9.0, -9.0))
+
+    def with_recipe(study: Results, recipe: str) -> Results:
+        chains = tuple(replace(chain, recipe=recipe) for chain in study.chains)
+        scores = tuple(replace(score, chain=replace(score.chain, recipe=recipe)) for score in study.scores)
+        return replace(study, chains=chains, scores=scores)
+
+    one, other = with_recipe(fast, "fast"), with_recipe(slow, "slow")
+    summary = summarise(replace(one, chains=one.chains + other.chains, scores=one.scores + other.scores))
+    found = {(each.model, each.target): each.zero_shot.effect.gain.estimate for each in summary.comparisons}
+    assert found == pytest.approx(
+        {("embedded, fast", "intents"): 9, ("embedded, fast", "topics"): 9}
+        | {("embedded, slow", "intents"): -9, ("embedded, slow", "topics"): -9}
+    )
+    assert [(one.model, one.effect.direction) for one in summary.averages] == [
+        ("embedded, fast", "up"),
+        ("embedded, slow", "down"),
+    ]
+    assert [one.model for one in summary.mixed] == ["embedded, fast", "embedded, slow"]
+    assert {one.model for one in summary.negative_transfer} == {"embedded, slow"}
+    assert not any("add `none`" in problem.text for problem in summary.problems)
+
+
+def test_a_mixed_model_tells_low_resource_languages_from_others() -> None:
+    languages = ["de", "fr", "es", "fi", "hu", "tr", "sw", "yo", "am", "my", "km", "lo"]
+    of = {tag: 2 + 6 * (facts(tag).resource == "low") + place % 3 for place, tag in enumerate(languages)}
+    gains = {
+        name: {target: {"en": 0, **{tag: gain + more for tag, gain in of.items()}} for target in ("t", "u")}
+        for name, more in (("slots", 0.0), ("pairs", 3.0))
+    }
+    summary = summarise(small_study(gains))
+    (found,) = summary.mixed
+    assert (found.targets, found.gains, found.reason) == (("t", "u"), 48, "")
+    low = next(term for term in found.terms if (term.kind, term.name) == ("resource", "low"))
+    assert low.estimate == pytest.approx(6, abs=1.5) and low.low < 6 < low.high and low.p < 0.05
+    slots, pairs = (term.estimate for term in found.terms if term.kind == "intermediate")
+    assert pairs - slots == pytest.approx(3, abs=0.1)
+    assert any("low-resource languages gain" in said and "more than high-resource ones" in said
+               for said in found.sentences)  # fmt: skip
+    assert json.dumps(to_json(summary), allow_nan=False)
+
+
+def test_where_no_mixed_model_can_be_fitted_it_says_why() -> None:
+    (few,) = summarise(small_study({"slots": {"intents": {"en": 0, "th": 5, "fi": 3}}})).mixed
+    assert few.terms == () and few.reason == (
+        "No mixed model: 2 zero-shot languages cannot tell one class of languages from another."
+    )
+    (same,) = summarise(small_study({"slots": {"intents": flat(0, 5), "bitext": flat(5, 5)}})).mixed
+    assert same.targets == ("intents",), "retrieval is left out where there is something else"
+    assert same.reason == "No mixed model: all gains are the same."
+
+
 def test_groups_are_means_over_their_languages() -> None:
     found = cell(summarise(small_study({"slots": {"intents": flat(0, 2, de=6, hi=10)}})), "slots")
     families = {group.name: group for group in found.families}
     assert set(families["Indo-European"].languages) == {"German", "Hindi"}
     assert families["Indo-European"].effect.gain.estimate == pytest.approx(8)
     assert [group.name for group in found.resources] == ["high", "medium", "low"]
+    scripts = {group.name: group for group in found.scripts}
+    assert list(scripts) == ["Latn", "Deva", "Thai"] and scripts["Latn"].languages == ("German", "Finnish", "Swahili")
+    assert scripts["Deva"].effect.gain.estimate == pytest.approx(10)
 
 
 def test_chains_are_compared_on_what_both_have_and_the_rest_is_named() -> None:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from isthmus.errors import DataError
 from isthmus.evaluate.metrics import metric
 from isthmus.results import Statistics
-from isthmus.stats import intervals
-from isthmus.stats.intervals import Gain, SeedVariance, gain, interval, mean_gain, mean_of, paired, resample
+from isthmus.stats import resampling
+from isthmus.stats.intervals import Gain, SeedVariance, gain, interval, mean_gain, mean_of, paired
+from isthmus.stats.resampling import resample
 from tests.stats.conftest import means_of
 
 PERCENT = metric("accuracy").reduce
@@ -75,7 +76,7 @@ def test_the_same_arguments_give_the_same_figures_whatever_is_drawn_at_once(monk
     first = gain([a], [b], PERCENT)
     assert gain([a], [b], PERCENT) == first
     assert gain([a], [b], PERCENT, seed=1) != first
-    monkeypatch.setattr(intervals, "_WEIGHTS_AT_ONCE", 700)
+    monkeypatch.setattr(resampling, "_WEIGHTS_AT_ONCE", 700)
     in_pieces = gain([a], [b], PERCENT)
     assert (in_pieces.low, in_pieces.high) == pytest.approx((first.low, first.high))
 

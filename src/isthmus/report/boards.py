@@ -55,10 +55,10 @@ def boards(results: Results) -> tuple[Board, ...]:
     found: dict[tuple[str, str, str], dict[str, dict[tuple[str, int], Score]]] = {}
     for score in filter(usable, results.scores):
         chain = score.chain
-        board = found.setdefault((chain.model, chain.target, score.metric), {})
+        board = found.setdefault((chain.setting, chain.target, score.metric), {})
         board.setdefault(score.language, {})[chain.intermediate, chain.seed] = score
     chains = [*results.chains, *(score.chain for score in results.scores)]
-    models = list(dict.fromkeys(chain.model for chain in chains))
+    models = list(dict.fromkeys(chain.setting for chain in chains))
     targets = list(dict.fromkeys(chain.target for chain in chains))
     made = (Board(*key, training.get(key[1]), scores) for key, scores in found.items())
     return tuple(sorted(made, key=lambda board: (models.index(board.model), targets.index(board.target))))

@@ -1,26 +1,41 @@
 """Every gain of a study with its interval, from one joint redraw of all its test examples."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from isthmus.errors import SpecError
 from isthmus.evaluate.metrics import metric
 from isthmus.languages import RESOURCES, Language, language
 from isthmus.report.boards import Board
-from isthmus.report.findings import Average, Comparison, Effect, GroupEffect, LanguageEffect, Lead
+from isthmus.report.collapses import Collapsed, of_cell
+from isthmus.report.findings import Comparison, Effect, GroupEffect, LanguageEffect, Lead
+from isthmus.results import Score
 from isthmus.spec import NONE
-from isthmus.stats.intervals import RESAMPLES, Draws, Gain, Sample, SeedVariance, interval, mean_of, paired, resample
+from isthmus.stats.clusters import linked
+from isthmus.stats.intervals import Draws, Exchange, Gain, SeedVariance, exchange, interval, mean_of, paired
+from isthmus.stats.permutation import permutation_p
+from isthmus.stats.resampling import RESAMPLES, Sample, resample
 from isthmus.stats.tests import holm
 
 Key = TypeVar("Key", bound=Hashable)
-#: Kinds that are measured by looking for a counterpart. Their gains dwarf all others (arXiv 2005.13013, table 2).
-_RETRIEVAL = ("bitext", "ranking")
+
+
+class Found(NamedTuple):
+    """A gain, and what the permutation test needs of it."""
+
+    gain: Gain
+    exchange: Exchange
+
+    @classmethod
+    def of(cls, draws: Draws, seeds: SeedVariance | None = None, languages: int = 1) -> "Found":
+        """The arguments are those of `isthmus.stats.intervals.interval`."""
+        return cls(interval(draws, seeds=seeds, languages=languages), exchange(draws, seeds, languages))
 
 
 @dataclass(frozen=True)
-class _Measured:
+class Measured:
     """One intermediate task on one board, against none."""
 
     board: Board
@@ -31,6 +46,7 @@ class _Measured:
 
     @property
     def name(self) -> tuple[str, str]:
+        """Target and intermediate task: which cell of its model's matrix this is."""
         return self.board.target, self.intermediate
 
     @property
@@ -40,6 +56,7 @@ class _Measured:
 
     @property
     def zero_shot(self) -> tuple[str, ...]:
+        """All languages but that of the training data."""
         return tuple(tag for tag in self.draws if tag != self.board.training)
 
     def tuned(self, tags: Iterable[str]) -> bool:
@@ -47,23 +64,23 @@ class _Measured:
         return any(self.board.tuned(tag, self.intermediate, NONE) for tag in tags)
 
     def over(self, tags: Sequence[str]) -> Draws:
+        """The mean over some languages."""
         return mean_of([self.draws[tag] for tag in tags])
 
     @cached_property
     def seed_variance(self) -> SeedVariance | None:
+        """What all zero-shot languages together tell of the variance between seeds."""
         zero_shot = [self.draws[tag] for tag in self.zero_shot]
         return SeedVariance.of(zero_shot) if zero_shot else None
 
-    def gain(self, *tags: str) -> Gain:
+    def found(self, *tags: str) -> Found:
         """The mean gain in some languages: all of them zero-shot, or the training language alone."""
         known = None if tags == (self.training,) else self.seed_variance
-        return interval(self.over(tags), seeds=known, languages=len(tags))
+        return Found.of(self.over(tags), known, len(tags))
 
 
-def compare(
-    every: Sequence[Board], kinds: Mapping[str, str], resamples: int = RESAMPLES
-) -> tuple[tuple[Comparison, ...], tuple[Average, ...]]:
-    """The gains of every intermediate task on the first (the main) metric of each target; ``kinds`` of the targets.
+def measure(every: Sequence[Board], resamples: int = RESAMPLES) -> list[Measured]:
+    """The gains of every intermediate task on the first (the main) metric of each target, seed by seed.
 
     Raises:
         DataError: chains of one target were scored on different examples.
@@ -71,17 +88,27 @@ def compare(
     main = {(board.model, board.target): board for board in reversed(every)}
     with_gains = [board for board in main.values() if NONE in board.intermediates and len(board.intermediates) > 1]
     with_gains.reverse()
-    measured = _measure(with_gains, resamples)
-    comparisons: list[Comparison] = []
-    averages: list[Average] = []
-    for model in dict.fromkeys(one.board.model for one in measured):
-        of_model = [one for one in measured if one.board.model == model]
-        comparisons += _comparisons(of_model)
-        averages += _averages(of_model, kinds)
-    return tuple(comparisons), tuple(averages)
+    return _measure([replace(board, scores=_clustered(board.scores)) for board in with_gains], resamples)
 
 
-def _measure(every: Sequence[Board], resamples: int) -> list[_Measured]:
+def _clustered(scores: Mapping[str, Mapping[tuple[str, int], Score]]) -> Mapping[str, Mapping[tuple[str, int], Score]]:
+    """The scores of one target, with groups that are the same across languages where the examples are."""
+    firsts = [next(iter(chains.values())).statistics for chains in scores.values()]
+    found = {}
+    for (tag, chains), first, groups in zip(scores.items(), firsts, linked(firsts), strict=True):
+        if groups is first.groups:
+            found[tag] = chains
+            continue
+        found[tag] = {
+            chain: replace(score, statistics=replace(score.statistics, groups=groups))
+            if score.statistics.groups == first.groups
+            else score
+            for chain, score in chains.items()
+        }
+    return found
+
+
+def _measure(every: Sequence[Board], resamples: int) -> list[Measured]:
     splits = [(board, tag, list(chains)) for board in every for tag, chains in board.scores.items()]
     samples = resample(
         [[board.scores[tag][chain].statistics for chain in chains] for board, tag, chains in splits],
@@ -102,7 +129,7 @@ def _measure(every: Sequence[Board], resamples: int) -> list[_Measured]:
 
 def _against_none(
     board: Board, intermediate: str, samples: Mapping[str, tuple[Sample, list[tuple[str, int]]]]
-) -> _Measured:
+) -> Measured:
     """Paired by seed; a language takes part when both sides have it for every seed that both sides have."""
     seeds = tuple(seed for seed in board.seeds(intermediate) if seed in board.seeds(NONE))
     draws, left_out = {}, []
@@ -113,20 +140,27 @@ def _against_none(
             draws[tag] = paired(sample, with_, without, seeds)
         else:
             left_out.append(tag)
-    return _Measured(board, intermediate, seeds, draws, tuple(left_out))
+    return Measured(board, intermediate, seeds, draws, tuple(left_out))
 
 
-def _comparisons(measured: Sequence[_Measured]) -> list[Comparison]:
-    """Of one model; p is adjusted over the model's matrix, and over each target's table of languages or groups."""
-    zero_shot = _effects({one.name: one.gain(*one.zero_shot) for one in measured if one.zero_shot})
-    training = _effects({one.name: one.gain(one.training) for one in measured if one.training})
+def compare(measured: Sequence[Measured], collapsed: Collapsed) -> list[Comparison]:
+    """The cells of the gain matrix, model by model, and the runs that ``collapsed``."""
+    models = dict.fromkeys(one.board.model for one in measured)
+    return [cell for model in models for cell in _of_model([m for m in measured if m.board.model == model], collapsed)]
+
+
+def _of_model(measured: Sequence[Measured], collapsed: Collapsed) -> list[Comparison]:
+    """p is adjusted over the model's matrix, and over each target's table of languages or groups."""
+    zero_shot = effects({one.name: one.found(*one.zero_shot) for one in measured if one.zero_shot})
+    training = effects({one.name: one.found(one.training) for one in measured if one.training})
     leads = _leads([one for one in measured if one.zero_shot])
     comparisons = []
     for target in dict.fromkeys(one.board.target for one in measured):
         of_target = [one for one in measured if one.board.target == target]
-        languages = _effects({(*one.name, tag): one.gain(tag) for one in of_target for tag in one.draws})
+        languages = effects({(*one.name, tag): one.found(tag) for one in of_target for tag in one.draws})
         families = _groups(of_target, lambda fact: fact.family)
         resources = _groups(of_target, lambda fact: fact.resource)
+        scripts = _groups(of_target, lambda fact: fact.script)
         for one in of_target:
             rows = [_language(one, tag, languages[*one.name, tag]) for tag in one.draws]
             comparisons.append(
@@ -139,21 +173,27 @@ def _comparisons(measured: Sequence[_Measured]) -> list[Comparison]:
                     _everywhere(one, zero_shot.get(one.name)),
                     _language(one, one.training, training[one.name]) if one.training else None,
                     tuple(sorted(rows, key=lambda row: (-row.effect.gain.estimate, row.name))),
-                    tuple(sorted(families[one.name], key=lambda group: (-len(group.languages), group.name))),
+                    _largest_first(families[one.name]),
                     tuple(sorted(resources[one.name], key=lambda group: _resource_order(group.name))),
                     leads.get(one.name),
                     _names(one.left_out),
+                    _largest_first(scripts[one.name]),
+                    of_cell(one.board.model, one.intermediate, target, collapsed),
                 )
             )
     return comparisons
 
 
-def _everywhere(one: _Measured, effect: Effect | None) -> GroupEffect | None:
+def _largest_first(groups: Iterable[GroupEffect]) -> tuple[GroupEffect, ...]:
+    return tuple(sorted(groups, key=lambda group: (-len(group.languages), group.name)))
+
+
+def _everywhere(one: Measured, effect: Effect | None) -> GroupEffect | None:
     """The mean over all languages that count as zero-shot."""
     return GroupEffect("all", _names(one.zero_shot), effect, one.tuned(one.zero_shot)) if effect else None
 
 
-def _language(one: _Measured, tag: str, effect: Effect) -> LanguageEffect:
+def _language(one: Measured, tag: str, effect: Effect) -> LanguageEffect:
     fact = facts(tag)
     score, baseline = (one.board.mean(tag, name, one.seeds) for name in (one.intermediate, NONE))
     assert score is not None and baseline is not None  # a language without both is left out
@@ -162,26 +202,24 @@ def _language(one: _Measured, tag: str, effect: Effect) -> LanguageEffect:
     return LanguageEffect(tag, fact.name, fact.family, fact.resource, training, effect, score, baseline, tuned, without)
 
 
-def _groups(
-    of_target: Sequence[_Measured], kind: Callable[[Language], str]
-) -> dict[tuple[str, str], list[GroupEffect]]:
+def _groups(of_target: Sequence[Measured], kind: Callable[[Language], str]) -> dict[tuple[str, str], list[GroupEffect]]:
     """The zero-shot means over languages of one family, or whatever ``kind`` says of a language."""
     members: dict[tuple[str, str, str], list[str]] = {}
     for one in of_target:
         for tag in one.zero_shot:
             members.setdefault((*one.name, kind(facts(tag))), []).append(tag)
     by_name = {one.name: one for one in of_target}
-    effects = _effects({key: by_name[key[:2]].gain(*tags) for key, tags in members.items()})
+    of_groups = effects({key: by_name[key[:2]].found(*tags) for key, tags in members.items()})
     found: dict[tuple[str, str], list[GroupEffect]] = {one.name: [] for one in of_target}
-    for key, effect in effects.items():
+    for key, effect in of_groups.items():
         tuned = by_name[key[:2]].tuned(members[key])
         found[key[:2]].append(GroupEffect(key[2], _names(members[key]), effect, tuned))
     return found
 
 
-def _leads(measured: Sequence[_Measured]) -> dict[tuple[str, str], Lead]:
+def _leads(measured: Sequence[Measured]) -> dict[tuple[str, str], Lead]:
     """For the best intermediate task of each target, its lead over the next, on the languages and seeds of both."""
-    gains: dict[tuple[str, str], Gain] = {}
+    gains: dict[tuple[str, str], Found] = {}
     others: dict[tuple[str, str], tuple[str, int, bool]] = {}
     for target in dict.fromkeys(one.board.target for one in measured):
         of_target = [one for one in measured if one.board.target == target]
@@ -194,46 +232,19 @@ def _leads(measured: Sequence[_Measured]) -> dict[tuple[str, str], Lead]:
         if tags and seeds:
             ahead = best.over(tags).at(seeds).minus(second.over(tags).at(seeds))
             tuned = best.tuned(tags) or second.tuned(tags)
-            gains[best.name], others[best.name] = interval(ahead), (second.intermediate, len(tags), tuned)
-    effects = _effects(gains)
-    return {name: Lead(over, effects[name], languages, tuned) for name, (over, languages, tuned) in others.items()}
+            gains[best.name], others[best.name] = Found.of(ahead), (second.intermediate, len(tags), tuned)
+    ahead_by = effects(gains)
+    return {name: Lead(over, ahead_by[name], languages, tuned) for name, (over, languages, tuned) in others.items()}
 
 
-def _averages(measured: Sequence[_Measured], kinds: Mapping[str, str]) -> list[Average]:
-    """Means over the targets that every intermediate task was measured on, with and without retrieval."""
-    measured = [one for one in measured if one.zero_shot]
-    intermediates = list(dict.fromkeys(one.intermediate for one in measured))
-    by_name = {one.name: one for one in measured}
-    targets = [
-        target
-        for target in dict.fromkeys(one.board.target for one in measured)
-        if all((target, intermediate) in by_name for intermediate in intermediates)
-    ]
-    trained = [target for target in targets if kinds.get(target) not in _RETRIEVAL]
-    averages = []
-    for name, of_these in (("all targets", targets), ("without retrieval", trained)):
-        if len(of_these) < 2 or (name != "all targets" and of_these == targets):
-            continue
-        gains, covered, tuned = {}, {}, {}
-        for intermediate in intermediates:
-            members = [by_name[target, intermediate] for target in of_these]
-            seeds = [seed for seed in members[0].seeds if all(seed in one.seeds for one in members)]
-            if seeds:
-                gains[intermediate] = interval(mean_of([one.over(one.zero_shot).at(seeds) for one in members]))
-                covered[intermediate] = len({tag for one in members for tag in one.zero_shot})
-                tuned[intermediate] = any(one.tuned(one.zero_shot) for one in members)
-        model, these = measured[0].board.model, tuple(of_these)
-        averages += [
-            Average(model, intermediate, name, these, covered[intermediate], effect, tuned[intermediate])
-            for intermediate, effect in _effects(gains).items()
-        ]
-    return averages
-
-
-def _effects(gains: Mapping[Key, Gain]) -> dict[Key, Effect]:
-    """The gains of one table, with p adjusted for their number."""
-    adjusted = holm([gain.p for gain in gains.values()])
-    return {key: Effect(gain, float(p)) for (key, gain), p in zip(gains.items(), adjusted, strict=True)}
+def effects(found: Mapping[Key, Found]) -> dict[Key, Effect]:
+    """The gains of one table, with both p adjusted for their number."""
+    adjusted = holm([one.gain.p for one in found.values()])
+    exchanged = holm([float(p) for p in permutation_p([one.exchange for one in found.values()])])
+    return {
+        key: Effect(one.gain, float(p), float(other))
+        for (key, one), p, other in zip(found.items(), adjusted, exchanged, strict=True)
+    }
 
 
 def facts(tag: str) -> Language:

@@ -3,7 +3,7 @@
 from dataclasses import fields, is_dataclass
 from math import isfinite
 
-from isthmus.report.findings import Effect, Summary
+from isthmus.report.findings import Comparison, Effect, Summary
 
 #: Raised when a field changes its name or its meaning; a new field does not raise it.
 LAYOUT = 1
@@ -29,4 +29,6 @@ def _plain(value: object) -> Json:
     plain = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Effect):
         plain["direction"] = value.direction
+    if isinstance(value, Comparison):
+        plain["negative"] = value.negative
     return plain

@@ -4,15 +4,18 @@ from collections.abc import Sequence
 
 from rich.console import RenderableType
 
+from isthmus.report.averages import average, size_curves
 from isthmus.report.boards import Board, boards, usable
-from isthmus.report.compare import compare, facts
+from isthmus.report.collapses import collapses
+from isthmus.report.compare import compare, facts, measure
 from isthmus.report.export import to_json
-from isthmus.report.findings import ScoreRow, ScoreTable, Summary
+from isthmus.report.findings import Comparison, NegativeTransfer, ScoreRow, ScoreTable, Summary
+from isthmus.report.mixed import mixed
 from isthmus.report.problems import problems
 from isthmus.report.sentences import caveats, details, footnote, headline
 from isthmus.report.terminal import render_tables, render_terminal
 from isthmus.results import Results
-from isthmus.stats.intervals import RESAMPLES
+from isthmus.stats.resampling import RESAMPLES
 
 __all__ = ["Summary", "note_on", "render_scores", "render_terminal", "summarise", "to_json"]
 
@@ -27,7 +30,10 @@ def summarise(results: Results, resamples: int = RESAMPLES) -> Summary:
         SpecError: a score is by a metric that there is not.
     """
     every = boards(results)
-    comparisons, averages = compare(every, {task.name: task.kind for task in results.tasks}, resamples)
+    kinds = {task.name: task.kind for task in results.tasks}
+    measured = measure(every, resamples)
+    comparisons = tuple(compare(measured, collapses(results)))
+    averages = tuple(average(measured, every, kinds))
     scored = {score.chain for score in results.scores if usable(score)}
     chains = tuple(dict.fromkeys([*results.chains, *(score.chain for score in results.scores)]))
     finished = sum(chain in scored for chain in chains)
@@ -56,7 +62,20 @@ def summarise(results: Results, resamples: int = RESAMPLES) -> Summary:
         versions=tuple(results.versions.items()),
         tuned=tuned,
         footnote=note_on(tuned),
+        negative_transfer=_negative(comparisons),
+        mixed=tuple(mixed(measured, kinds)),
+        sizes=size_curves(comparisons, averages),
     )
+
+
+def _negative(comparisons: Sequence[Comparison]) -> tuple[NegativeTransfer, ...]:
+    """The cells that are shown to lose, the largest loss first."""
+    found = [
+        NegativeTransfer(cell.model, cell.intermediate, cell.target, cell.zero_shot.effect)
+        for cell in comparisons
+        if cell.zero_shot and cell.negative
+    ]
+    return tuple(sorted(found, key=lambda one: one.effect.gain.estimate))
 
 
 def note_on(tags: Sequence[str]) -> str:

@@ -14,27 +14,23 @@ equality. Percentiles of the draws are not used: with a handful of groups or see
 single example differs they may exclude zero. ``benchmarks/interval_coverage.py`` measures both.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
-from math import fabs, nan, sqrt
+from math import fabs, inf, nan, sqrt
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from isthmus.errors import DataError
 from isthmus.results import Statistics
+from isthmus.stats.resampling import RESAMPLES, Floats, Ints, Reduce, Sample, resample
 from isthmus.stats.student import critical, two_sided_p
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Reduce = Callable[[Floats], Floats]
-
-RESAMPLES = 2000
 LEVEL = 0.95
-#: Weights drawn at once: bounds the memory (32 MB) and not the result.
-_WEIGHTS_AT_ONCE = 4_000_000
+#: The level of the interval that is inside of a margin when two one-sided tests at 5% say so.
+_TWO_ONE_SIDED = 0.90
+#: The power of the share that a component with one degree of freedom has of the variance.
+_OF_ONE = 0.6
 
 
 @dataclass(frozen=True)
@@ -47,6 +43,7 @@ class Gain:
         seeds: pairs of chains with equal seeds. With one, the interval covers the choice of test examples only.
         examples, groups: test examples, and the groups of them that are resampled, over all languages.
         p: two-sided, of no difference; below 0.05 exactly when a 95% interval leaves zero out.
+        no_larger_than: the larger absolute end of the 90% interval; infinite where there is none.
     """
 
     estimate: float
@@ -56,6 +53,7 @@ class Gain:
     examples: int
     groups: int
     p: float
+    no_larger_than: float = inf
 
     @property
     def covers(self) -> str:
@@ -75,23 +73,6 @@ class MeanGain:
     only_without: tuple[str, ...] = ()
 
 
-class Sample(NamedTuple):
-    """Scores of m chains on one test split, as they are and on B redrawn ones.
-
-    Attributes:
-        observed: (m,). resampled: (B, m).
-        group_sums: (g, m, k), the metric's statistics summed over each group.
-        numbers: (g,), what the groups are called among the groups of all splits that were redrawn together.
-        examples: how many there are.
-    """
-
-    observed: Floats
-    resampled: Floats
-    group_sums: Floats
-    numbers: Ints
-    examples: int
-
-
 @dataclass(frozen=True)
 class Draws:
     """One gain, or a mean of gains, seed by seed, and how it moves when the test examples are drawn anew.
@@ -99,7 +80,8 @@ class Draws:
     Attributes:
         seeds: the S seeds. observed: (S,), the gain of each.
         moved: (S, B), resampled gains less the observed ones, widened by what a bootstrap of few groups falls short of.
-        numbers: the groups; differing: those on which the two sides are not equal. examples: how many.
+        numbers: the groups; differing: those d on which the two sides are not equal. examples: how many.
+        changes: (S, d), the points that each of these adds to the gain; the other way, were its sides exchanged.
         unseen: the variance of one example more that differs.
     """
 
@@ -108,21 +90,30 @@ class Draws:
     moved: Floats
     numbers: Ints
     differing: Ints
+    changes: Floats
     examples: int
     unseen: float
 
     def at(self, seeds: Sequence[int]) -> "Draws":
         """The same for some of its seeds, in their order."""
         rows = [self.seeds.index(seed) for seed in seeds]
-        return replace(self, seeds=tuple(seeds), observed=self.observed[rows], moved=self.moved[rows])
+        return replace(
+            self,
+            seeds=tuple(seeds),
+            observed=self.observed[rows],
+            moved=self.moved[rows],
+            changes=self.changes[rows],
+        )
 
     def minus(self, other: "Draws") -> "Draws":
         """How far this gain is ahead of another one of the same examples and seeds (the shared baseline cancels)."""
+        differing, changes = _together([self.differing, other.differing], [self.changes, -other.changes])
         return replace(
             self,
             observed=self.observed - other.observed,
             moved=self.moved - other.moved,
-            differing=np.union1d(self.differing, other.differing),
+            differing=differing,
+            changes=changes,
         )
 
 
@@ -162,6 +153,19 @@ class SeedVariance:
         return Component(self.together / seeds, seeds - 1), Component(rest / seeds, freedom)
 
 
+class Exchange(NamedTuple):
+    """A gain as a sum over groups, and what seeds add to its uncertainty.
+
+    Attributes:
+        changes: (d,), what each group that differs adds. error: standard error of the seeds, known with ``df``; 0 with
+            one.
+    """
+
+    changes: Floats
+    error: float
+    df: float
+
+
 class Component(NamedTuple):
     """A part of a variance, and the degrees of freedom it is known with."""
 
@@ -171,15 +175,33 @@ class Component(NamedTuple):
 
 def mean_of(members: Sequence[Draws]) -> Draws:
     """The unweighted mean of gains with the same seeds, over languages or over targets."""
+    differing, changes = _together([member.differing for member in members], [member.changes for member in members])
     return Draws(
         members[0].seeds,
         np.mean([member.observed for member in members], axis=0),
         np.mean([member.moved for member in members], axis=0),
-        np.unique(np.concatenate([member.numbers for member in members])),
-        np.unique(np.concatenate([member.differing for member in members])),
+        _union([member.numbers for member in members]),
+        differing,
+        changes / len(members),
         sum(member.examples for member in members),
         sum(member.unseen for member in members) / len(members) ** 2,
     )
+
+
+def _together(differing: Sequence[Ints], changes: Sequence[Floats]) -> tuple[Ints, Floats]:
+    """The union of the groups that differ, and the sums (S, groups) of what they add."""
+    numbers = _union(differing)
+    places = np.searchsorted(numbers, np.concatenate(differing))
+    rows = np.concatenate(changes, axis=1)
+    return numbers, np.stack([np.bincount(places, row, len(numbers)) for row in rows])
+
+
+def _union(parts: Sequence[Ints]) -> Ints:
+    """The numbers that are in any of them, in order."""
+    there = np.zeros(max((int(part.max()) + 1 for part in parts if len(part)), default=0), dtype=bool)
+    for part in parts:
+        there[part] = True
+    return np.flatnonzero(there)
 
 
 def gain(
@@ -224,7 +246,7 @@ def mean_gain(
     for language in languages:
         if len(with_[language]) != len(without[language]) or not with_[language]:
             raise DataError(
-                f"A gain{_in(language)} needs one chain with and one without for every seed: "
+                f"A gain{f' in {language}' if language else ''} needs one chain with and one without for every seed: "
                 f"{len(with_[language])} and {len(without[language])} were given."
             )
     chains = [[*with_[language], *without[language]] for language in languages]
@@ -241,65 +263,6 @@ def mean_gain(
     )
 
 
-def resample(
-    splits: Sequence[Sequence[Statistics]],
-    reduces: Sequence[Reduce],
-    names: Sequence[str],
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> list[Sample]:
-    """Redraw the groups of all ``splits`` together; a split is given by the statistics of every chain scored on it.
-
-    Groups of the same name are one group. Where the name is the same by chance the draws are merely reused: the
-    covariance of unrelated examples is zero in expectation.
-
-    Raises:
-        DataError: chains of one split differ in their examples, or one has none, or statistics that are not numbers.
-    """
-    import pyarrow as pa
-
-    if not splits:
-        return []
-    for chains, name in zip(splits, names, strict=True):
-        _check(chains, name)
-    everything = pa.array(chain.from_iterable(chains[0].groups for chains in splits)).dictionary_encode()
-    codes = everything.indices.to_numpy().astype(np.int64)
-    ends = np.cumsum([len(chains[0].ids) for chains in splits])
-    numbers, sums = [], []
-    for chains, of_split in zip(splits, np.split(codes, ends[:-1]), strict=True):
-        present, local = np.unique(of_split, return_inverse=True)
-        values = np.stack([statistics.values for statistics in chains], axis=1)
-        order = np.argsort(local, kind="stable")
-        numbers.append(present)
-        sums.append(np.add.reduceat(values[order], np.searchsorted(local[order], np.arange(len(present))), axis=0))
-    redrawn = _redraw(numbers, sums, len(everything.dictionary), resamples, seed)
-    samples = []
-    for index, reduce in enumerate(reduces):
-        observed = reduce(sums[index].sum(axis=0))
-        if not np.isfinite(observed).all():
-            raise DataError(f"A score{_in(names[index])} is not a number: there is nothing in its examples to measure.")
-        examples = len(splits[index][0].ids)
-        samples.append(Sample(observed, reduce(redrawn[index]), sums[index], numbers[index], examples))
-    return samples
-
-
-def _redraw(numbers: Sequence[Ints], sums: Sequence[Floats], groups: int, resamples: int, seed: int) -> list[Floats]:
-    """(B, m, k) sums of every split, under weights that average one."""
-    generator = np.random.default_rng(seed)
-    redrawn = [np.empty((resamples, *of_split.shape[1:])) for of_split in sums]
-    at_once = max(1, _WEIGHTS_AT_ONCE // max(groups, 1))
-    for start in range(0, resamples, at_once):
-        stop = min(start + at_once, resamples)
-        weights = generator.standard_exponential((stop - start, groups))
-        for present, of_split, out in zip(numbers, sums, redrawn, strict=True):
-            mine = weights if len(present) == groups else weights[:, present]
-            flat = mine @ of_split.reshape(len(present), -1)
-            flat *= (len(present) / mine.sum(axis=1))[:, None]
-            out[start:stop] = flat.reshape(-1, *of_split.shape[1:])
-    return redrawn
-
-
 def paired(sample: Sample, with_: Sequence[int], without: Sequence[int], seeds: Sequence[int]) -> Draws:
     """The gain of the chains ``with_`` over those ``without`` (positions in the sample), seed by seed."""
     above, below = list(with_), list(without)
@@ -312,7 +275,24 @@ def paired(sample: Sample, with_: Sequence[int], without: Sequence[int], seeds: 
     # One example weighs about 100 / examples points, whatever the metric.
     unseen = (100 / sample.examples) ** 2
     differing = sample.numbers[differs]
-    return Draws(tuple(seeds), observed, widened, sample.numbers, differing, sample.examples, unseen)
+    sides = sample.group_sums[:, above], sample.group_sums[:, below]
+    slopes = _slopes(sample.reduce, (sides[0] + sides[1]).sum(axis=0) / 2)
+    changes = np.einsum("gsk,sk->sg", sides[0][differs] - sides[1][differs], slopes)
+    return Draws(tuple(seeds), observed, widened, sample.numbers, differing, changes, sample.examples, unseen)
+
+
+def _slopes(reduce: Reduce, sums: Floats) -> Floats:
+    """How a score changes with each of the sums (S, k) it is made of, by central differences: (S, k).
+
+    Taken at the mean of both sides, they stay the same when groups exchange theirs, and a gain becomes a sum over
+    groups: for a mean exactly, for a micro F1 up to terms of the third order.
+    """
+    found = np.empty_like(sums)
+    for column in range(sums.shape[1]):
+        step = np.zeros_like(sums)
+        step[:, column] = 1e-3 * np.maximum(np.abs(sums[:, column]), 1)
+        found[:, column] = (reduce(sums + step) - reduce(sums - step)) / (2 * step[:, column])
+    return np.nan_to_num(found)
 
 
 def interval(draws: Draws, level: float = LEVEL, seeds: SeedVariance | None = None, languages: int = 1) -> Gain:
@@ -324,9 +304,8 @@ def interval(draws: Draws, level: float = LEVEL, seeds: SeedVariance | None = No
     estimate, runs, groups = float(draws.observed.mean()), len(draws.seeds), len(draws.numbers)
     if groups < 2:
         return Gain(estimate, nan, nan, runs, draws.examples, groups, 1.0)
-    components = [Component(float(draws.moved.mean(axis=0).var(ddof=1)) + draws.unseen, groups - 1)]
-    if runs > 1:
-        components += (seeds or SeedVariance.of([draws])).of_mean(languages, runs)
+    of_seeds = _of_seeds(draws, seeds, languages)
+    components = [Component(float(draws.moved.mean(axis=0).var(ddof=1)) + draws.unseen, groups - 1), *of_seeds]
     error = sqrt(sum(part.variance for part in components))
     df = _degrees_of_freedom(components)
     half = critical(level, df) * error
@@ -335,43 +314,31 @@ def interval(draws: Draws, level: float = LEVEL, seeds: SeedVariance | None = No
     if least >= 1 - level:
         half = max(half, fabs(estimate))
     p = max(two_sided_p(estimate / error, df), least)
-    return Gain(estimate, estimate - half, estimate + half, runs, draws.examples, groups, p)
+    no_larger = fabs(estimate) + critical(_TWO_ONE_SIDED, df) * error
+    return Gain(estimate, estimate - half, estimate + half, runs, draws.examples, groups, p, no_larger)
+
+
+def exchange(draws: Draws, seeds: SeedVariance | None = None, languages: int = 1) -> Exchange:
+    """What a permutation test needs to know of a gain; the arguments are those of `interval`."""
+    of_seeds = [part for part in _of_seeds(draws, seeds, languages) if part.variance > 0]
+    changes = draws.changes.mean(axis=0)
+    if not of_seeds:
+        return Exchange(changes, 0.0, inf)
+    return Exchange(changes, sqrt(sum(part.variance for part in of_seeds)), _degrees_of_freedom(of_seeds))
+
+
+def _of_seeds(draws: Draws, seeds: SeedVariance | None, languages: int) -> list[Component]:
+    runs = len(draws.seeds)
+    return [*(seeds or SeedVariance.of([draws])).of_mean(languages, runs)] if runs > 1 else []
 
 
 def _degrees_of_freedom(components: Sequence[Component]) -> float:
-    """Of a sum of variances, each with its own: their harmonic mean, weighted by the shares of the sum.
+    """Of a sum of variances, each with its own: about their harmonic mean, weighted by the shares of the sum.
 
-    Satterthwaite (1946) squares the shares, which is too sure of itself where two or three seeds happen to agree.
+    Satterthwaite (1946) squares the shares, which is too sure of itself where two or three seeds happen to agree. With
+    two, so is their first power: intervals held 88% where these lie far apart, and 92% with the one that is used then.
     """
     total = sum(part.variance for part in components)
-    return total / sum(part.variance / part.df for part in components if part.variance)
-
-
-def _check(chains: Sequence[Statistics], name: str) -> None:
-    first = chains[0]
-    for other in chains:
-        if other.ids != first.ids or other.groups != first.groups:
-            raise DataError(f"Two chains{_in(name)} were not scored on the same examples: {_difference(first, other)}.")
-        if other.values.shape != first.values.shape or len(other.values) != len(first.ids):
-            raise DataError(
-                f"The statistics of two chains{_in(name)} have shapes {first.values.shape} and {other.values.shape} "
-                f"for {len(first.ids)} examples: were they scored by different metrics?"
-            )
-        if not np.isfinite(other.values).all():
-            row = int(np.argwhere(~np.isfinite(other.values))[0, 0])
-            raise DataError(f"The statistics of the example {other.ids[row]!r}{_in(name)} are not numbers.")
-    if not first.ids:
-        raise DataError(f"There is no test example{_in(name)}: no gain can be measured.")
-
-
-def _difference(one: Statistics, other: Statistics) -> str:
-    for row, (left, right) in enumerate(zip(one.ids, other.ids, strict=False)):
-        if left != right:
-            return f"row {row + 1} is {left!r} in one and {right!r} in the other"
-    if len(one.ids) != len(other.ids):
-        return f"one has {len(one.ids)}, the other {len(other.ids)}"
-    return "the ids are equal but their groups are not"
-
-
-def _in(name: str) -> str:
-    return f" in {name}" if name else ""
+    shares = [(part.variance / total, part.df) for part in components if part.variance > 0]
+    least = min(df for _, df in shares)
+    return max(float(least), 1 / sum(float(share ** (_OF_ONE if df == 1 else 1.0)) / df for share, df in shares))

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from isthmus.results import Statistics
-from isthmus.stats.intervals import LEVEL, RESAMPLES, Floats, Reduce, Sample, resample
+from isthmus.stats.intervals import LEVEL
+from isthmus.stats.resampling import RESAMPLES, Floats, Reduce, Sample, resample
 from isthmus.stats.student import critical
 
 
