@@ -11,12 +11,23 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Chain:
-    """One path from a model to a score. The chain with ``intermediate == "none"`` is the baseline of the others."""
+    """One path from a model to a score. The chain with ``intermediate == "none"`` is the baseline of the others.
+
+    Attributes:
+        intermediate: as it stands in the study; with a size of its training data, ``task@rows``.
+        recipe: which of the study's recipes; empty where it has but one.
+    """
 
     model: str
     intermediate: str
     target: str
     seed: int
+    recipe: str = ""
+
+    @property
+    def setting(self) -> str:
+        """What a gain is compared within: the model, and the recipe where there are several."""
+        return f"{self.model}, {self.recipe}" if self.recipe else self.model
 
 
 @dataclass(frozen=True)
@@ -93,6 +104,11 @@ class StageSummary:
     dev: tuple[DevPoint, ...] = ()
     #: the step whose weights a training kept; 0 where there was none
     kept_step: int = 0
+    started: str = ""  # ISO 8601, UTC
+    size: int = 0  # bytes of its files, without those that are second names of files of other stages
+    builds_on: tuple[str, ...] = ()  # keys
+    #: the attempts that ended without a result, in words
+    attempts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,6 +125,45 @@ class TaskFacts:
 
 
 @dataclass(frozen=True)
+class DataFacts:
+    """Rows that a study reads: those of one task in one language, for training or for measuring."""
+
+    task: str
+    used: str  # trained on, measured on
+    language: str
+    rows: int
+    fingerprint: str
+    #: what was seen, mended or left out when they were read
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Example:
+    """A test example whose outcome differs with an intermediate task and without (`isthmus.examples`).
+
+    Attributes:
+        setting: as in `Chain.setting`.
+        texts: what it consists of, each with what it is, cut to a length that can be shown.
+        gold, without, after: the right value, and the predictions without and after the intermediate task in ``seed``.
+        baseline, score: the metric of this example alone, 0 to 100, means over ``seeds`` seeds.
+    """
+
+    setting: str
+    intermediate: str
+    target: str
+    language: str
+    id: str
+    texts: tuple[tuple[str, str], ...]
+    gold: str
+    without: str
+    after: str
+    seed: int
+    baseline: float
+    score: float
+    seeds: int
+
+
+@dataclass(frozen=True)
 class Results:
     """Everything a finished (or half-finished) study has to show."""
 
@@ -122,3 +177,7 @@ class Results:
     machine: str = ""
     command: str = ""
     model_notes: tuple[str, ...] = ()  # what a reader must know of a model before believing its numbers
+    #: the keys of the stages of each chain, from the model to the scores; in the order of ``chains``
+    paths: tuple[tuple[str, ...], ...] = ()
+    data: tuple[DataFacts, ...] = ()
+    examples: tuple[Example, ...] = ()

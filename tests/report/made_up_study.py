@@ -10,7 +10,18 @@ from hashlib import sha256
 import numpy as np
 
 from isthmus.evaluate.metrics import metric
-from isthmus.results import Chain, CurvePoint, DevPoint, Results, Score, StageSummary, Statistics, TaskFacts
+from isthmus.results import (
+    Chain,
+    CurvePoint,
+    DataFacts,
+    DevPoint,
+    Example,
+    Results,
+    Score,
+    StageSummary,
+    Statistics,
+    TaskFacts,
+)
 
 # fmt: off
 LANGUAGES = [
@@ -107,6 +118,23 @@ def made_up_study(seeds: int = 2) -> Results:
             "Made-up figures: this report shows its own shape and nothing else.",
         ),
     )
+
+
+def with_examples(study: Results) -> Results:
+    """The same with test examples in three scripts, the rows that were read, and the paths of the chains."""
+    texts = {"de": "Der Zug kam zu spät.", "ar": "وصل القطار متأخرا.", "th": "รถไฟมาสาย"}
+    first = study.chains[0]
+    examples = tuple(
+        Example(first.setting, name, "intents", tag, f"{tag}-{n}", (("text", text),), "late", *said, 1, *ends, 2)
+        for name in INTERMEDIATES[1:]
+        for tag, text in texts.items()
+        for n, (said, ends) in enumerate(
+            [(("early", "late"), (0, 100)), (("early", "late"), (50, 100)), (("late", "early"), (66, 33))]
+        )
+    )
+    data = tuple(DataFacts("intents", "measured on", tag, 300, 64 * "a", ("300 of 3,000 rows",)) for tag in LANGUAGES)
+    keys = [stage.key for stage in study.stages]
+    return replace(study, examples=examples, data=data, paths=tuple((key,) for key in keys[: len(study.chains)]))
 
 
 #: What the mixture of `mixed_study` is made of, and its losses at the beginning and at the end.

@@ -1,7 +1,5 @@
 """The report in a real browser: what a person with a phone, a keyboard, the lights out or weak eyes meets."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,18 +10,13 @@ import pytest
 from isthmus.report.build import build
 from isthmus.report.words import intermediate
 from isthmus.results import Results
-from tests.report.made_up_study import half_finished_study, made_up_study, mixed_study, small_study
+from tests.report.made_up_study import half_finished_study, made_up_study, mixed_study, small_study, with_examples
 from tests.report.test_build import NASTY, nasty_study
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.browser
-
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
 
 LONG = "no-place-to-break-" * 9 + "x" * 160
 
@@ -35,31 +28,12 @@ def long_study() -> Results:
 
 
 STUDIES = {
-    "whole": made_up_study(2),
+    "whole": with_examples(made_up_study(2)),
     "half": half_finished_study(),
     "mixed": mixed_study(),
     "nasty": nasty_study(),
     "long": long_study(),
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> "Iterator[Browser]":
-    if os.environ.get("ISTHMUS_NO_BROWSER") == "1":
-        pytest.skip("ISTHMUS_NO_BROWSER=1: the report is not looked at in a browser")
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    found = os.environ.get("ISTHMUS_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if found is None:
-        pytest.fail(
-            "The report is tested in Chromium, and there is none: install it (`apt-get install -y chromium`), name it "
-            "with ISTHMUS_CHROMIUM, or set ISTHMUS_NO_BROWSER=1 to go without."
-        )
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=found, args=FLAGS.split())
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -176,16 +150,18 @@ CONTRAST = """() => {
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_all_text_and_every_mark_stands_out_from_its_background(open_report, scheme: str) -> None:
-    page, half = open_report("whole", scheme=scheme).page, open_report("half", scheme=scheme)
+    whole, half = open_report("whole", scheme=scheme), open_report("half", scheme=scheme)
+    page = whole.page
     red = int(page.evaluate("getComputedStyle(document.documentElement).backgroundColor.match(/\\d+/)[0]"))
     assert red > 200 if scheme == "light" else red < 60
-    half.unfold()
+    for each in (whole, half):
+        each.unfold()
     for shown in (page, half.page):
         found = shown.evaluate(CONTRAST)
         assert len(found) > 500
         assert [text for text in found if text["ratio"] < text["least"]] == []
     page.evaluate(
-        """() => { const card = document.querySelector('.card'); card.textContent = '';
+        """() => { const card = document.querySelector('main > section .cards .card'); card.textContent = '';
             for (const name of ['up', 'down', 'unclear', 'focus']) {
                 const mark = document.createElement('p'); mark.textContent = `mark ${name}`;
                 mark.style.color = `var(--${name})`; card.append(mark);
@@ -233,7 +209,7 @@ def test_the_first_stop_skips_to_the_answer(open_report) -> None:
 
 def test_tables_unfold_by_keyboard_and_scroll_by_keyboard(open_report) -> None:
     page = open_report("whole", 360).page
-    fold = page.locator("details", has_text="The same as a table: intents").first
+    fold = page.locator("details", has_text="All intermediate tasks on intents").first
     fold.locator("summary").focus()
     page.keyboard.press("Enter")
     assert fold.evaluate("d => d.open")
@@ -248,7 +224,80 @@ def test_hostile_names_are_read_as_they_are_written(open_report) -> None:
     opened.unfold()
     assert intermediate(NASTY) in opened.page.locator("h1").inner_text().replace("\xa0", " ")
     assert NASTY in opened.page.locator(".study").inner_text()
-    assert opened.page.evaluate("document.querySelectorAll('script, img, iframe').length") == 0
+    assert opened.page.evaluate("document.querySelectorAll('script, img, iframe').length") == 1  # the page's own
     drawn = opened.page.evaluate("[...document.querySelectorAll('svg text')].map(t => t.textContent)")
     assert any(text.startswith("<script>alert(1)</") for text in drawn)
     assert opened.complaints == []
+
+
+def column(page: "Page", place: int) -> list[float]:
+    """The figures of a column of the matrix, from the top."""
+    cells = page.locator(f".matrix tbody tr > :nth-child({place})").all_inner_texts()
+    return [float(cell.split()[0].replace("−", "-").rstrip("▲▼†")) for cell in cells]
+
+
+def test_the_head_of_a_column_sorts_the_rows_by_mouse_and_by_keyboard(open_report) -> None:
+    page = open_report("whole").page
+    head = page.locator(".matrix thead th", has_text="emoji-names")
+    place = head.evaluate("e => e.cellIndex + 1")
+    before = column(page, place)
+    head.get_by_role("button").click()
+    assert head.get_attribute("aria-sort") == "descending" and column(page, place) == sorted(before, reverse=True)
+    page.keyboard.press("Enter")
+    assert head.get_attribute("aria-sort") == "ascending" and column(page, place) == sorted(before)
+    other = page.locator(".matrix thead th", has_text="intents")
+    other.get_by_role("button").focus()
+    page.keyboard.press("Space")
+    assert (head.get_attribute("aria-sort"), other.get_attribute("aria-sort")) == (None, "descending")
+
+
+def test_the_head_of_a_row_sorts_the_targets_and_leaves_the_averages(open_report) -> None:
+    page = open_report("whole").page
+    row = page.locator(".matrix tbody tr", has=page.get_by_role("button", name="paraphrase"))
+    row.get_by_role("button").click()
+    heads = page.locator(".matrix thead th button").all_inner_texts()
+    assert heads == ["First", "All targets", "emoji-names", "intents"]  # +10 before -6.7
+    row.get_by_role("button").click()
+    assert page.locator(".matrix thead th button").all_inner_texts() == [
+        "First",
+        "All targets",
+        "intents",
+        "emoji-names",
+    ]
+    assert row.locator("th").get_attribute("aria-sort") == "ascending"
+
+
+def test_a_figure_of_the_matrix_leads_to_its_languages_which_can_be_sorted_and_filtered(open_report) -> None:
+    opened = open_report("whole")
+    page = opened.page
+    page.locator(".matrix a").first.click()
+    drill = page.locator(f"#{page.url.rpartition('#')[2]}")
+    assert drill.is_visible() and drill.evaluate("e => e === document.activeElement")
+    drill.get_by_role("button", name="Language").click()
+    table = drill.locator("table").first
+    names = [name.removesuffix(" (trained)") for name in table.locator("tbody th").all_inner_texts()]
+    assert names == sorted(names) and len(names) > 10
+    drill.get_by_role("searchbox").first.fill("uralic")
+    assert sorted(table.locator("tbody tr:visible th").all_inner_texts()) == ["Estonian", "Finnish", "Hungarian"]
+    assert opened.complaints == []
+
+
+def test_without_scripts_the_page_says_the_same(browser: "Browser", files: dict[str, Path]) -> None:
+    context = browser.new_context(java_script_enabled=False, viewport={"width": 360, "height": 800})
+    page = context.new_page()
+    page.goto(files["whole"].as_uri())
+    assert page.locator("button, input").count() == 0 and page.locator(".matrix a").count() == 6
+    page.locator(".matrix a").first.click()
+    assert page.locator("#gain-1-1").is_visible()  # the browser unfolds what is linked to
+    context.close()
+
+
+def test_what_gets_into_a_page_by_mistake_does_not_run(open_report) -> None:
+    page = open_report("whole").page
+    page.evaluate(
+        """() => { const made = document.createElement('script'); made.textContent = 'window.ran = 1';
+            document.body.append(made);
+            document.body.insertAdjacentHTML('beforeend', '<b onclick="window.ran = 2">x</b>');
+            document.querySelector('b[onclick]').click(); }"""
+    )
+    assert page.evaluate("window.ran === undefined")

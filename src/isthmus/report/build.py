@@ -1,74 +1,47 @@
-"""The report as one HTML file: everything inside, nothing fetched, no script."""
+"""The report as one HTML file: everything inside, nothing fetched. A small script sorts and filters; none is needed."""
 
 import re
-from collections.abc import Sequence
+from base64 import b64encode
 from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from isthmus.disk import write_atomic
-from isthmus.report import plots, words
+from isthmus.report import words
 from isthmus.report.compare import facts
+from isthmus.report.costs import by_chain, by_function, data_lines
 from isthmus.report.curves import curve_groups
-from isthmus.report.findings import Average, Comparison, Effect, GroupEffect, LanguageEffect, Summary
+from isthmus.report.drill import anchors_of, markup, script_of, sections, size_figures
+from isthmus.report.findings import Summary
+from isthmus.report.matrix import matrices
 from isthmus.report.summary import summarise
-from isthmus.results import Results, StageSummary
+from isthmus.results import Example, Results
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
     from markupsafe import Markup
 
-
-@dataclass(frozen=True)
-class LanguageLine:
-    """One language in the table of a target's gains: a cell for each comparison, None where it has none."""
-
-    first: LanguageEffect
-    cells: tuple[LanguageEffect | None, ...]
-
-
-@dataclass(frozen=True)
-class GroupLine:
-    """One family or resource class in the same way."""
-
-    name: str
-    languages: tuple[str, ...]
-    cells: tuple[GroupEffect | None, ...]
+#: Problems of one kind that are shown; more are folded.
+_MOST_PROBLEMS = 10
+_TEMPLATES = Path(__file__).parent / "templates"
+_FILTERS = (
+    *("number", "signed", "span", "points", "listing", "count", "intermediate", "duration", "memory", "p_value"),
+    "size",
+)
 
 
 @dataclass(frozen=True)
-class TargetSection:
-    """What the page shows of one target with one model."""
+class Inlined:
+    """The style and the scripts of a page, and the policy that lets these run and nothing else.
 
-    anchor: str
-    heading: str
-    training: str | None  # the name of the language of the training data
-    comparisons: tuple[Comparison, ...]
-    overview: "Markup"
-    plots: tuple[tuple[Comparison, "Markup"], ...]
-    lines: tuple[LanguageLine, ...]
-    resources: tuple[GroupLine, ...]
-    families: tuple[GroupLine, ...]
+    The policy names them by their hash, so that nothing which gets into a page by mistake is run or styled.
+    """
 
-
-@dataclass(frozen=True)
-class AverageTable:
-    """Means over targets with one model; ``columns`` says what each column is of."""
-
-    model: str
-    columns: tuple[Average, ...]
-    lines: tuple[tuple[str, tuple[Average | None, ...]], ...]
-
-
-@dataclass(frozen=True)
-class FunctionCost:
-    """What all stages of one function took together."""
-
-    function: str
-    stages: int
-    seconds: float
-    longest: float
-    peak_memory: int
-    share: float  # of the time of all stages, 0 to 100
+    style: "Markup"
+    script: "Markup"
+    policy: str
 
 
 def build(results: Results, path: Path) -> None:
@@ -78,145 +51,90 @@ def build(results: Results, path: Path) -> None:
         DataError: chains of one target were scored on different examples.
         OSError: ``path`` cannot be written.
     """
-    write_atomic(path, page(summarise(results)).encode())
+    write_atomic(path, encoded(page(results)))
 
 
-def page(summary: Summary) -> str:
-    """The report as HTML. All text from data is escaped."""
+def encoded(html: str) -> bytes:
+    """A page as UTF-8; half of a surrogate pair (of a file name that is no text) shows as its number."""
+    return html.encode(errors="backslashreplace")
+
+
+def page(results: Results, live: bool = False) -> str:
+    """The report as HTML. All text from data is escaped. A ``live`` page asks where it was loaded from for news."""
+    return shown(results, summarise(results), live)
+
+
+def shown(results: Results, summary: Summary, live: bool = False) -> str:
+    """The report of results that were summarised already."""
+    anchors = anchors_of(summary)
+    curves, without = curve_groups(summary.stages)
+    return render(
+        "report.html",
+        live=live,
+        summary=summary,
+        matrices=matrices(summary, anchors),
+        sections=sections(summary, anchors, results.examples),
+        sizes=size_figures(summary.sizes, results.data),
+        examples=len(results.examples),
+        curves=curves,
+        curves_left_out=without,
+        costs=by_function(summary.stages),
+        chains=by_chain(results),
+        data=data_lines(results),
+        troubled=[stage for stage in summary.stages if stage.attempts],
+        several_models=len(summary.models) > 1,
+        most_problems=_MOST_PROBLEMS,
+    )
+
+
+def render(template: str, live: bool, **values: Any) -> str:
+    """A page from a template, with its style and its scripts in it."""
+    inlined = _inlined(live)
+    return _environment().get_template(template).render(live=live, inlined=inlined, **values)
+
+
+def policy(live: bool) -> str:
+    """The content security policy of the pages, as a header has it."""
+    return _inlined(live).policy
+
+
+@cache
+def _inlined(live: bool) -> Inlined:
+    style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
+    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
+    if live:
+        script += (_TEMPLATES / "live.js").read_text(encoding="utf-8")
+    sources = {"style-src": _hash(style), "script-src": _hash(script), "img-src": "data:"}
+    sources |= {"base-uri": "'none'", "form-action": "'none'"}
+    if live:
+        sources["connect-src"] = "'self'"
+    policy = "; ".join(["default-src 'none'", *(f"{name} {value}" for name, value in sources.items())])
+    return Inlined(markup(style), markup(script), policy)
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+@cache
+def _environment() -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("number", "signed", "span", "points", "listing", "count", "intermediate", "duration", "memory"):
+    for name in _FILTERS:
         environment.filters[name] = getattr(words, name)
     environment.filters["language"] = lambda tag: facts(tag).name
+    environment.filters["script"] = script_of
     environment.filters["sentence"] = _sentence
-    curves, without = curve_groups(summary.stages)
-    return environment.get_template("report.html").render(
-        summary=summary,
-        sections=_sections(summary),
-        averages=_averages(summary.averages),
-        curves=curves,
-        curves_left_out=without,
-        costs=_costs(summary.stages),
-        several_models=len(summary.models) > 1,
-        marks=words.MARKS,
-        meanings=words.MEANINGS,
-    )
-
-
-def _sections(summary: Summary) -> tuple[TargetSection, ...]:
-    boards = dict.fromkeys((cell.model, cell.target) for cell in summary.comparisons)
-    several = len({model for model, _ in boards}) > 1
-    sections = []
-    for place, (model, target) in enumerate(boards):
-        cells = tuple(cell for cell in summary.comparisons if (cell.model, cell.target) == (model, target))
-        training = next((cell.training.name for cell in cells if cell.training), None)
-        axis = plots.limits([row.effect for cell in cells for row in cell.languages])
-        heading = f"{target} with {model}" if several else target
-        sections.append(
-            TargetSection(
-                f"target-{place + 1}",
-                heading,
-                training,
-                cells,
-                _overview(f"overview-{place}", heading, cells),
-                tuple(
-                    (cell, _dots(f"dots-{place}-{column}", heading, cell, axis)) for column, cell in enumerate(cells)
-                ),
-                _language_lines(cells),
-                _group_lines([cell.resources for cell in cells]),
-                _group_lines([cell.families for cell in cells]),
-            )
-        )
-    return tuple(sections)
-
-
-def _averages(averages: Sequence[Average]) -> list[AverageTable]:
-    """A table for each model: a line for each intermediate task, a column for each set of targets."""
-    tables = []
-    for model in dict.fromkeys(average.model for average in averages):
-        mine = {(average.intermediate, average.name): average for average in averages if average.model == model}
-        columns = tuple({average.name: average for average in reversed(mine.values())}.values())[::-1]
-        names = dict.fromkeys(intermediate for intermediate, _ in mine)
-        lines = {name: tuple(mine.get((name, column.name)) for column in columns) for name in names}
-        tables.append(AverageTable(model, columns, tuple(lines.items())))
-    return tables
-
-
-def _overview(name: str, heading: str, cells: Sequence[Comparison]) -> "Markup":
-    """Each intermediate task with the language of the training data above the mean of the others."""
-    rows: list[plots.Row] = []
-    for cell in cells:
-        rows.append(plots.Row(words.intermediate(cell.intermediate)))
-        if cell.training:
-            rows.append(plots.Row(cell.training.name, cell.training.effect, strong=True))
-        if cell.zero_shot:
-            others = "others" if cell.training else "languages"
-            label = f"{len(cell.zero_shot.languages)} {others}{words.dagger(cell.zero_shot.tuned)}"
-            rows.append(plots.Row(label, cell.zero_shot.effect))
-    title = f"Gains on {heading}: {_spoken(rows)}"
-    return _markup(plots.dot_plot(name, title, rows, plots.limits([row.effect for row in rows if row.effect])))
-
-
-def _spoken(rows: Sequence[plots.Row]) -> str:
-    """A dot plot read aloud."""
-    parts = [f"{row.label} {words.points(row.effect.gain)}" if row.effect else f"{row.label}:" for row in rows]
-    return re.sub(r"(\]), ([^,]+:)", r"\1; \2", ", ".join(parts)).replace(":,", ":")
-
-
-def _dots(name: str, heading: str, cell: Comparison, axis: tuple[float, float]) -> "Markup":
-    rows = [plots.Row(f"{row.name}{words.dagger(row.tuned)}", row.effect, row.training) for row in cell.languages]
-    title = (
-        f"Gains by language on {heading} after {words.intermediate(cell.intermediate)}, "
-        f"from {rows[0].label} ({words.signed(_estimate(rows[0].effect))}) "
-        f"to {rows[-1].label} ({words.signed(_estimate(rows[-1].effect))}). The figures are in the table below."
-    )
-    mean = cell.zero_shot.effect if cell.zero_shot else None
-    return _markup(plots.dot_plot(name, title, rows, axis, mean))
-
-
-def _estimate(effect: Effect | None) -> float:
-    return effect.gain.estimate if effect else 0.0
-
-
-def _language_lines(cells: Sequence[Comparison]) -> tuple[LanguageLine, ...]:
-    """Every language that any comparison has: the training language first, the others by name."""
-    by_tag: dict[str, list[LanguageEffect | None]] = {}
-    for column, cell in enumerate(cells):
-        for row in cell.languages:
-            by_tag.setdefault(row.tag, [None] * len(cells))[column] = row
-    lines = [LanguageLine(next(filter(None, found)), tuple(found)) for found in by_tag.values()]
-    return tuple(sorted(lines, key=lambda line: (not line.first.training, line.first.name)))
-
-
-def _group_lines(columns: Sequence[tuple[GroupEffect, ...]]) -> tuple[GroupLine, ...]:
-    """Families or resource classes, in the order of the first comparison that has them."""
-    names = dict.fromkeys(group.name for groups in columns for group in groups)
-    lines = []
-    for name in names:
-        cells = tuple(next((group for group in groups if group.name == name), None) for groups in columns)
-        languages = dict.fromkeys(language for cell in cells if cell for language in cell.languages)
-        lines.append(GroupLine(name, tuple(languages), cells))
-    return tuple(lines)
-
-
-def _costs(stages: Sequence[StageSummary]) -> tuple[FunctionCost, ...]:
-    """The dearest first."""
-    total = sum(stage.seconds for stage in stages) or 1
-    costs = []
-    for function in dict.fromkeys(stage.function for stage in stages):
-        those = [stage for stage in stages if stage.function == function]
-        seconds = sum(stage.seconds for stage in those)
-        longest = max(stage.seconds for stage in those)
-        peak = max(stage.peak_memory for stage in those)
-        costs.append(FunctionCost(function, len(those), seconds, longest, peak, 100 * seconds / total))
-    return tuple(sorted(costs, key=lambda cost: -cost.seconds))
+    environment.filters["outcome"] = _outcome
+    environment.globals.update(marks=words.MARKS, meanings=words.MEANINGS)
+    return environment
 
 
 def _sentence(text: str) -> "Markup":
@@ -226,11 +144,17 @@ def _sentence(text: str) -> "Markup":
     def interval(found: re.Match[str]) -> str:
         return f'{found[1]}\xa0<span class="interval">{found[2].replace(" ", "&nbsp;")}</span>'
 
-    return _markup(re.sub(rf"([+{words.MINUS}]?\d[\d.]*) (\[[{words.MINUS}\d., ]+\])", interval, str(escape(text))))
+    return markup(re.sub(rf"([+{words.MINUS}]?\d[\d.]*) (\[[{words.MINUS}\d., ]+\])", interval, str(escape(text))))
 
 
-def _markup(safe: str) -> "Markup":
-    """What has been escaped already."""
-    from markupsafe import Markup
-
-    return Markup(safe)
+def _outcome(example: Example, metric: str) -> str:
+    """What became of an example: ``fixed: right with 3 of 3 seeds instead of 1``."""
+    better = example.score > example.baseline
+    times = [value * example.seeds / 100 for value in (example.score, example.baseline)]
+    if all(abs(count - round(count)) < 1e-6 for count in times):
+        word = "Fixed" if better else "Broken"
+        if example.seeds == 1:
+            return word
+        return f"{word}: right with {round(times[0])} of {example.seeds} seeds instead of {round(times[1])}"
+    ends = [f"{value:.0f}" for value in (example.score, example.baseline)]
+    return f"{'Better' if better else 'Worse'}: {metric} {ends[0]} instead of {ends[1]}"

@@ -110,7 +110,7 @@ class _Drawn:
         of = stage if title == stage else f"{title} in {stage}"
         spoken = f"Training loss of {of}: from {first.loss:.2f} to {last.loss:.2f} in {last.step} steps"
         figures = f"{words.number(first.loss, 2)} to {words.number(last.loss, 2)}"
-        return self._figure(title, figures, len(runs), lambda name: plots.curves(name, spoken, runs, most))
+        return self._figure(title, figures, len(runs), lambda: plots.curves(spoken, runs, most))
 
     def dev(self, stage: str, title: str, runs: Sequence[plots.DevRun]) -> CurveFigure | None:
         """The dev scores of one member in one language."""
@@ -121,15 +121,15 @@ class _Drawn:
             f"{scored} at step {kept.step}, which was kept"
         )
         heading, figures = f"{title}, {kept.metric}", f"{scored} at step {kept.step:,}"
-        return self._figure(heading, figures, len(runs), lambda name: plots.dev_curves(name, spoken, runs))
+        return self._figure(heading, figures, len(runs), lambda: plots.dev_curves(spoken, runs))
 
-    def _figure(self, title: str, figures: str, runs: int, draw: Callable[[str], str]) -> CurveFigure | None:
+    def _figure(self, title: str, figures: str, runs: int, draw: Callable[[], str]) -> CurveFigure | None:
         from markupsafe import Markup
 
         if self.count == _MOST:
             return None
         self.count += 1
-        return CurveFigure(title, figures, runs, Markup(draw(f"curve-{self.count}")))
+        return CurveFigure(title, figures, runs, Markup(draw()))
 
 
 def _kept(run: plots.DevRun) -> DevPoint:

@@ -81,3 +81,13 @@ def memory(size: int) -> str:
     if size <= 0:
         return ""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
+def size(count: int) -> str:
+    """Bytes: ``1.9 GB``, ``340 MB``, ``12 kB``."""
+    return memory(count) if count >= 1e6 else f"{count / 1e3:.0f} kB"
+
+
+def p_value(p: float) -> str:
+    """``0.012``, ``<0.001``."""
+    return "<0.001" if p < 0.001 else number(p, 3)
