@@ -77,26 +77,26 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 
 @contextmanager
-def lock(path: Path, wait: bool = True) -> Iterator[bool]:
-    """Hold an exclusive lock on ``path``; False when another process has it and ``wait`` is off.
+def lock(path: Path, wait: bool = True, shared: bool = False) -> Iterator[bool]:
+    """Hold a lock on ``path``, alone or with others that share it; False when it cannot be had and ``wait`` is off.
 
     The operating system lets go of the lock when the process ends, however it ends.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
+    with path.open("a+") as file:  # network file systems share only what can be read
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             yield False
             return
         yield True
 
 
-def locked(path: Path) -> bool:
-    """Is some process holding ``path`` now?"""
+def locked(path: Path, alone: bool = True) -> bool:
+    """Is some process holding ``path`` now: ``alone``, or in any way?"""
     if not path.exists():
         return False
-    with lock(path, wait=False) as free:
+    with lock(path, wait=False, shared=alone) as free:  # those who only look are not in each other's way
         return not free
 
 
@@ -108,7 +108,7 @@ def plainly(root: Path) -> Iterator[None]:
     except IsthmusError:
         raise
     except MemoryError as error:
-        raise ResourceError(f"Memory ran out ({_short(error)}): close other programs or lower --workers.") from error
+        raise ResourceError(f"Memory ran out ({_short(error)}): lower --workers or --micro-batch.") from error
     except Exception as error:
         sentence = _disk_sentence(error, root) or _memory_sentence(error)
         if sentence is None:
@@ -133,7 +133,7 @@ def _memory_sentence(error: Exception) -> IsthmusError | None:
     text = str(error)
     if "can't allocate memory" in text or "out of memory" in text.lower():
         return ResourceError(
-            f"Memory ran out ({_short(error)}): lower --workers or the recipe's batch_size or max_length."
+            f"Memory ran out ({_short(error)}): lower --workers, --micro-batch or the recipe's max_length."
         )
     return None
 

@@ -1,6 +1,5 @@
 """Running one stage: claim it, do it in a folder of its own, publish the result in one step."""
 
-import contextlib
 import importlib
 import json
 import platform
@@ -19,6 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from types import FrameType
 
+from isthmus.attempts import attempts_of, begin, keep_failure
 from isthmus.disk import plainly, write_atomic
 from isthmus.errors import IsthmusError, StageFailed, StoreError
 from isthmus.stage import VERSIONS, Json, Record, Settings, Stage, read_stage
@@ -134,6 +134,7 @@ def _prepare(store: Store, stage: Stage, settings: Settings) -> Context:
     shutil.rmtree(work / "output", ignore_errors=True)
     (work / "output").mkdir(parents=True)
     (work / "failure.json").unlink(missing_ok=True)
+    begin(work)
     write_atomic(work / "stage.json", json.dumps(stage.to_json(settings), indent=1, ensure_ascii=False).encode())
     shutil.copyfile(work / "stage.json", work / "output" / "stage.json")
     return Context(store, stage, settings, work, work / "output", earlier_seconds=earlier)
@@ -141,9 +142,13 @@ def _prepare(store: Store, stage: Stage, settings: Settings) -> Context:
 
 def _record(context: Context, started: str, result: Mapping[str, Json]) -> Record:
     stage = context.stage
-    log = context.work / "log.txt"
-    if log.exists():
-        shutil.copyfile(log, context.output / "log.txt")
+    for name in ("log.txt", "attempts.json"):
+        if (context.work / name).exists():
+            shutil.copyfile(context.work / name, context.output / name)
+    failed = [attempt.reason for attempt in attempts_of(context.work) if not attempt.lost]
+    if failed:
+        times = "once" if len(failed) == 1 else f"{len(failed)} times"
+        context.warnings.append(f"It failed {times} before it finished; the last time, {failed[-1]}")
     who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)  # several processes may train together
     usage = max(resource.getrusage(each).ru_maxrss for each in who)
     return Record(
@@ -215,7 +220,7 @@ def run_stage_file(path: Path, root: Path | None = None) -> int:
             traceback.print_exc()
         print(sentence, file=sys.stderr)
         if store is not None:
-            _keep_failure(store.work_folder(stage.key), sentence)
+            keep_failure(store.work_folder(stage.key), sentence)
         return error.exit_code if isinstance(error, IsthmusError) else 1
     print(f"{stage.title}: {outcome}")
     return {Outcome.DONE: Code.DONE, Outcome.BUSY: Code.BUSY, Outcome.ALREADY: Code.ALREADY}[outcome]
@@ -227,10 +232,3 @@ def store_of(path: Path) -> Path:
         if (folder / "STORE").is_file():
             return folder
     raise StoreError(f"{path} is not inside a store: say which one with --store.")
-
-
-def _keep_failure(work: Path, sentence: str) -> None:
-    """Leave the reason where the run that started the stage will look; a full disk may keep it from us."""
-    with contextlib.suppress(OSError):
-        work.mkdir(parents=True, exist_ok=True)
-        write_atomic(work / "failure.json", json.dumps({"error": sentence}).encode())

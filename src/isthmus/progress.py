@@ -14,8 +14,11 @@ from isthmus.runner import State, Walk, Watcher
 from isthmus.store import Damage
 from isthmus.tables import short_names, shortened
 
+#: What is said when a run is asked to stop.
+STOPPING = "Stopping: running stages save what they have. Press Ctrl-C again to end them at once."
 #: Below this many expected seconds the pace of a run says nothing yet of the time it will take.
 _TELLING = 3.0
+_BETWEEN = 0.25  # seconds between moves of the bars
 
 
 def shows_bars() -> bool:
@@ -37,6 +40,13 @@ def preparing(quiet: bool) -> Iterator[Callable[[str], None]]:
 def watcher_for(estimates: Mapping[str, float], workers: int) -> Watcher:
     """Bars or lines, as standard error can show. ``estimates`` are seconds a stage (none are needed for lines)."""
     return Bars(estimates, workers) if shows_bars() else Lines()
+
+
+def tried_again(walk: Walk, key: str) -> str:
+    """What is said when an attempt at a stage came to nothing, and there will be another."""
+    last, title = walk.attempts[key][-1], walk.plan.stages[key].title
+    number = "started again" if last.lost else f"tried again ({walk.failures(key) + 1} of {walk.policy.retries + 1})"
+    return f"{number} {title}: {last.reason}"
 
 
 class Lines(Watcher):
@@ -65,6 +75,14 @@ class Lines(Watcher):
             reason = f": {walk.errors[key]}" if key in walk.errors else ""
             print(f"[{count}/{walk.total}] {state} {title}{took}{reason}", file=sys.stderr, flush=True)
 
+    def again(self, walk: Walk, key: str) -> None:
+        """A line for an attempt that came to nothing."""
+        print(tried_again(walk, key), file=sys.stderr, flush=True)
+
+    def stopping(self, walk: Walk) -> None:
+        """Say that it was heard."""
+        print(STOPPING, file=sys.stderr, flush=True)
+
 
 class Bars(Watcher):
     """A bar over all stages with the time left, and one for each that runs."""
@@ -88,6 +106,7 @@ class Bars(Watcher):
         self._names: dict[str, str] = {}
         self._begun = time.monotonic()
         self._spent_before = 0.0
+        self._ticked = 0.0
 
     def begin(self, walk: Walk) -> None:
         """Show the bar over all, unless there is nothing to do."""
@@ -113,10 +132,19 @@ class Bars(Watcher):
         if state is State.FAILED:
             self._console.print(Text(f"failed: {title}: {walk.errors[key]}", style="red"))
 
+    def again(self, walk: Walk, key: str) -> None:
+        """A line for an attempt that came to nothing."""
+        self._console.print(Text(tried_again(walk, key), style="yellow"))
+
+    def stopping(self, walk: Walk) -> None:
+        """Say that it was heard."""
+        self._console.print(Text(STOPPING, style="yellow"))
+
     def tick(self, walk: Walk) -> None:
-        """Move the bars."""
-        if not self._progress.live.is_started:
+        """Move the bars, a few times a second: with thousands of stages that takes its time."""
+        if not self._progress.live.is_started or time.monotonic() - self._ticked < _BETWEEN:
             return
+        self._ticked = time.monotonic()
         for key, bar in self._bars.items():
             said = walk.store.progress(key)
             if said:

@@ -1,20 +1,23 @@
 """The store: the folder that holds finished stages, by key.
 
 stages/KEY/     record.json (its presence is what "finished" means), stage.json, log.txt and the stage's output
-work/KEY/       a stage under way, or interrupted: stage.json, log.txt, progress.json, checkpoints, output/
+work/KEY/       a stage under way, or interrupted: stage.json, log.txt, progress.json, process.json (who works at it),
+                attempts.json (what became of those before), failure.json (why the last failed), checkpoints, output/
 data/           rows as Arrow files named by their fingerprint, and index/ of the tasks they belong to
 tokens/         rows as tokens: a cache (`isthmus.model.tokens`), every file of which is checked when it is read
 translations/   sentences and their translations, which are never made twice (`isthmus.translate.cache`)
 studies/NAME/   the study as it was run, and its report
-locks/          one file a stage, held by the process that runs it
+locks/          one file a stage, held by the process that runs it; store.lock, which every run shares
 damaged/        finished stages set aside because a file of theirs changed
+trash/          what is being deleted
 """
 
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +49,27 @@ class Damage:
         return f"{self.key}: {self.file} {self.reason}"
 
 
+def names_in(folder: Path) -> list[str]:
+    """The names of the folders in ``folder``, sorted; none where it is not there."""
+    try:
+        with os.scandir(folder) as found:
+            return sorted(item.name for item in found if item.is_dir())
+    except FileNotFoundError:
+        return []
+
+
+@contextmanager
+def _at_once(path: Path) -> Iterator[bool]:
+    """Hold ``path`` alone; False when another process has it, and not only looks whether it is free."""
+    for _ in range(4):
+        with lock(path, wait=False) as mine:
+            if mine:
+                yield True
+                return
+        time.sleep(0.01)
+    yield False
+
+
 class Store:
     """A folder of finished stages. Any number of processes may use it at once."""
 
@@ -67,11 +91,15 @@ class Store:
                     raise StoreError(
                         f"{root} is not an Isthmus store and not empty: choose another folder with --store."
                     )
+                store.root.mkdir(parents=True, exist_ok=True)
                 for name in _FOLDERS:
-                    (store.root / name).mkdir(parents=True, exist_ok=True)
+                    (store.root / name).mkdir(exist_ok=True)
                 write_atomic(marker, _MARKER.encode())
             elif marker.read_bytes() != _MARKER.encode():
                 raise StoreError(f"{root} was made by another version of Isthmus: choose another folder with --store.")
+            for name in _FOLDERS:  # what was deleted by hand can be made again
+                if not (store.root / name).is_dir():
+                    (store.root / name).mkdir(exist_ok=True)
         except OSError as error:
             raise StoreError(f"{root} cannot be used as a store: {error.strerror or error}.") from error
         return store
@@ -98,7 +126,15 @@ class Store:
 
     def finished(self) -> list[str]:
         """The keys of all finished stages."""
-        return sorted(folder.name for folder in (self.root / "stages").iterdir() if (folder / _RECORD).exists())
+        return [key for key in names_in(self.root / "stages") if self.has(key)]
+
+    def has(self, key: str) -> bool:
+        """Is the stage finished? Cheap: the record is not read."""
+        return (self.stage_folder(key) / _RECORD).exists()
+
+    def under_way(self) -> list[str]:
+        """The keys of all stages that were begun and are not finished, whether a process works at them or not."""
+        return [key for key in names_in(self.root / "work") if not self.has(key)]
 
     def record(self, key: str) -> Record | None:
         """The record of a finished stage, or None. What it says of the files is not checked: see `damage`."""
@@ -148,8 +184,8 @@ class Store:
 
     def verify(self) -> Iterator[tuple[str, list[Damage]]]:
         """Read every file of every finished stage and of the data; yields each name with what is wrong with it."""
-        for folder in sorted((self.root / "stages").iterdir()):
-            yield folder.name, self.damage(folder.name, thorough=True)
+        for key in names_in(self.root / "stages"):
+            yield key, self.damage(key, thorough=True)
         yield from self._verify_data()
 
     def _verify_data(self) -> Iterator[tuple[str, list[Damage]]]:
@@ -168,9 +204,25 @@ class Store:
 
     # -- stages under way
 
+    def in_use(self) -> AbstractContextManager[bool]:
+        """What every run holds from beginning to end, together with the others: nothing that it needs is deleted."""
+        return lock(self._lock, shared=True)
+
+    def alone(self) -> AbstractContextManager[bool]:
+        """Hold the store against all runs; gives False when one is under way."""
+        return _at_once(self._lock)
+
+    def is_in_use(self) -> bool:
+        """Is a run under way?"""
+        return locked(self._lock, alone=False)
+
+    @property
+    def _lock(self) -> Path:
+        return self.root / "locks" / "store.lock"
+
     def claim(self, key: str) -> AbstractContextManager[bool]:
         """Hold the stage, so that no other process runs it; gives False when another one does."""
-        return lock(self.root / "locks" / f"{key}.lock", wait=False)
+        return _at_once(self.root / "locks" / f"{key}.lock")
 
     def running(self, key: str) -> bool:
         """Is a process holding the stage now?"""
@@ -190,6 +242,7 @@ class Store:
             files[str(path.relative_to(output))] = known or FileFact(status.st_size, sha256(path), status.st_mtime_ns)
         complete = Record(**{**record.__dict__, "files": files})
         write_atomic(output / _RECORD, json.dumps(complete.to_json(), indent=1, ensure_ascii=False).encode())
+        self.stage_folder(record.key).parent.mkdir(exist_ok=True)
         output.rename(self.stage_folder(record.key))
         sync_folder(self.root / "stages")
         shutil.rmtree(self.work_folder(record.key), ignore_errors=True)

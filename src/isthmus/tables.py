@@ -154,7 +154,7 @@ def stage_table(
     everything: bool,
     notes: Mapping[str, str] | None = None,
 ) -> RenderableType:
-    """The stages of a plan, their states and their seconds; of many, those that matter most now.
+    """The stages of a plan, their states and their seconds; of many, those that matter most now (`listed`).
 
     ``notes`` are lines below the titles, by the keys of their stages.
     """
@@ -162,9 +162,7 @@ def stage_table(
     table.add_column("state", no_wrap=True)
     table.add_column("seconds", justify="right", no_wrap=True)
     table.add_column("stage", overflow="fold")
-    shown = list(plan.stages)
-    if len(shown) > MOST and not everything:
-        shown = sorted(shown, key=lambda key: _URGENCY.index(states[key]))[:MOST]
+    shown = listed(plan, states, everything)
     names = short_names(plan.study.models)
     for key in shown:
         title = Text(shortened(plan.stages[key].title, names))
@@ -174,6 +172,13 @@ def stage_table(
         table.add_row(state, f"{seconds[key]:,.0f}", title)
     more = len(plan.stages) - len(shown)
     return Group(table, Text(f"... and {more:,} more stages: --all lists them.", style="dim")) if more else table
+
+
+def listed(plan: Plan, states: Mapping[str, State], everything: bool) -> list[str]:
+    """The keys of the stages that a table has: of many, those that matter most now."""
+    if len(plan.stages) <= MOST or everything:
+        return list(plan.stages)
+    return sorted(plan.stages, key=lambda key: _URGENCY.index(states[key]))[:MOST]
 
 
 def short_names(models: Iterable[str]) -> dict[str, str]:
@@ -202,4 +207,6 @@ def duration(seconds: float) -> str:
 
 def size(count: float) -> str:
     """Bytes as one would say them."""
+    if 0 < count < 1e6:
+        return f"{max(1, round(count / 1e3)):,} kB"
     return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.0f} MB"

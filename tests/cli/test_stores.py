@@ -115,6 +115,137 @@ def test_rows_that_were_altered_are_read_anew(finished: Path, isthmus: Program) 
     assert isthmus("store", "verify").out.startswith("All 12 finished stages and data files")
 
 
+# -- what no study needs
+
+
+def test_nothing_goes_of_what_a_kept_study_needs(here: Path, isthmus: Program) -> None:
+    said = isthmus("store", "gc", "--yes")
+    assert (said.code, said.err) == (0, "")
+    assert said.out == "What these studies need stays: small.\nThere is nothing else.\n"
+
+
+def unneeded(folder: Path) -> tuple[str, ...]:
+    """Make the store keep a study of one chain; returns the keys of the stages that it does not need."""
+    study = folder / "store" / "studies" / "small" / "study.yaml"
+    study.write_text(study.read_text().replace("- colours.csv\n", ""))
+    assert "intermediates:\n- none\n" in study.read_text()
+    return tuple(sorted(path.parent.name for path in (folder / "store/stages").glob("*/record.json")
+                        if "> colours.csv" in json.loads(path.read_text())["title"]))  # fmt: skip
+
+
+def test_what_is_not_needed_is_listed_and_only_deleted_when_told_to(finished: Path, isthmus: Program) -> None:
+    stages, extra = finished / "store" / "stages", unneeded(finished)
+    assert len(extra) == 4
+    before = {path.name for path in stages.iterdir()}
+    for how in ([], ["--dry-run"], ["--dry-run", "--yes"]):
+        said = isthmus("store", "gc", *how)
+        assert said.code == 0 and said.out.endswith("--yes deletes them.\n")
+        assert said.out.count("\nstage ") == 4 and "train tiny > colours.csv, seed 1" in said.out
+        assert {path.name for path in stages.iterdir()} == before
+    told = isthmus("store", "gc", "--json").json
+    assert not told["deleted"] and told["kept"] == ["small"]
+    assert sorted(Path(item["path"]).name for item in told["items"]) == list(extra)
+    done = isthmus("store", "gc", "--yes", "--json").json
+    assert done["deleted"] and done["bytes"] == told["bytes"] and done["items"][0].keys() == told["items"][0].keys()
+    assert {path.name for path in stages.iterdir()} == before - set(extra)
+    assert not (finished / "store" / "trash").exists()
+    assert isthmus("run", "small", "--store", "store").code == 2, "a kept study is no study file"
+    assert isthmus("store", "verify").out.startswith("All ")
+
+
+def test_the_room_that_is_told_of_counts_a_file_with_several_names_once_and_only_when_all_go(
+    finished: Path, isthmus: Program
+) -> None:
+    extra = [finished / "store/stages" / key for key in unneeded(finished)]
+    alone = isthmus("store", "gc", "--json").json["bytes"]
+    there = sum(path.stat().st_size for folder in extra for path in folder.rglob("*") if path.is_file())
+    shared = [path for folder in extra for path in folder.rglob("*") if path.is_file() and path.stat().st_nlink > 1]
+    assert there == alone + sum(path.stat().st_size for path in shared)
+    weights = next(path for folder in extra for path in folder.glob("model/*.safetensors") if path.stat().st_nlink == 1)
+    os.link(weights, finished / "another-name")
+    assert isthmus("store", "gc", "--json").json["bytes"] == alone - weights.stat().st_size
+
+
+def test_a_stage_that_a_process_is_at_and_what_it_builds_on_stay(finished: Path, isthmus: Program) -> None:
+    extra, store = unneeded(finished), Store(finished / "store")
+    last = next(key for key in extra if key.startswith("predict"))
+    work = store.work_folder(last)
+    work.mkdir()
+    store.stage_folder(last).joinpath("stage.json").rename(work / "stage.json")
+    shutil.rmtree(store.stage_folder(last))
+    with store.claim(last):
+        gone = isthmus("store", "gc", "--yes", "--json").json["items"]
+    assert [item["title"] for item in gone] == ["score tiny > colours.csv > reviews.csv on reviews.csv"]
+    assert work.exists() and len(list(store.root.glob("stages/train-*"))) == 3
+    gone = isthmus("store", "gc", "--yes", "--json").json["items"]
+    assert {item["what"] for item in gone} == {"work", "stage"} and not work.exists()
+    assert len(list(store.root.glob("stages/train-*"))) == 1
+
+
+def test_nothing_is_deleted_while_a_run_is_under_way(finished: Path, isthmus: Program) -> None:
+    extra, store = unneeded(finished), Store(finished / "store")
+    with store.in_use():
+        assert isthmus("store", "gc").out.endswith("--yes deletes them.\n")
+        sentence = refused(isthmus("store", "gc", "--yes"))
+    assert sentence.startswith("A run is under way in ") and sentence.endswith("Nothing was deleted.")
+    assert all(store.has(key) for key in extra)
+
+
+def test_a_collection_that_was_killed_is_finished_by_the_next(finished: Path, isthmus: Program) -> None:
+    (key, *_) = unneeded(finished)
+    store = Store(finished / "store")
+    (store.root / "trash").mkdir()
+    store.stage_folder(key).rename(store.root / "trash" / f"{key}.1")
+    assert not store.has(key)
+    isthmus("store", "gc", "--yes")
+    assert not (store.root / "trash").exists()
+
+
+def test_age_data_tokens_and_damaged_stages(finished: Path, isthmus: Program) -> None:
+    extra, root = unneeded(finished), finished / "store"
+    old = root / "stages" / extra[0]
+    for path in old.rglob("*"):
+        os.utime(path, (1e9, 1e9))
+    items = isthmus("store", "gc", "--older-than", "30d", "--json").json["items"]
+    assert [Path(item["path"]).name for item in items] == [extra[0]]
+    for wrong in ("30", "x", "d", "-1d", ""):
+        assert "--older-than takes a number and m, h, d or w" in refused(isthmus("store", "gc", "--older-than", wrong))
+    (root / "damaged" / "train-1.0").mkdir()
+    (root / "damaged" / "train-1.0" / "record.json").write_text("x")
+    what = {item["what"] for item in isthmus("store", "gc", "--json", "--damaged", "--tokens", "--data").json["items"]}
+    assert what == {"stage", "damaged", "tokens", "data"}
+    rows = {path.name for path in (root / "data").glob("*.arrow")}
+    isthmus("store", "gc", "--yes", "--damaged", "--tokens", "--data", "--translations")
+    left = {path.name for path in (root / "data").glob("*.arrow")}
+    assert len(rows - left) == 1 and left < rows, "the rows of the intermediate task, which no kept study reads"
+    assert list((root / "damaged").iterdir()) == [] == list((root / "tokens").glob("*.arrow"))
+    again = isthmus("run", "study.yaml", "--set", "intermediates=[none]")
+    assert again.out.startswith("Nothing to do"), again
+    whole = isthmus("run", "study.yaml")
+    assert whole.code == 0 and "8 stages: 4 finished, 4 to do." in whole.err
+
+
+def test_studies_to_keep_and_to_forget(finished: Path, isthmus: Program) -> None:
+    unneeded(finished)
+    kept = isthmus("store", "gc", "--keep", "study.yaml", "--json").json
+    assert kept["items"] == [] and kept["kept"] == ["small", "study.yaml"]
+    assert "did you mean small?" in refused(isthmus("store", "gc", "--forget", "smal"))
+    gone = isthmus("store", "gc", "--forget", "small", "--yes")
+    assert "The store keeps no study." in gone.out and "Deleted: 8 things" in gone.out
+    assert list((finished / "store/stages").iterdir()) == [] and not (finished / "store/studies/small").exists()
+
+
+def test_where_a_study_cannot_be_planned_nothing_is_taken_for_unneeded(finished: Path, isthmus: Program) -> None:
+    write("store/studies/gone/study.yaml", "name: gone\ntargets: [x.csv]\nfiles: {x.csv: {test: {de: /none/de.csv}}}\n")
+    for how in ([], ["--yes"]):
+        sentence = refused(isthmus("store", "gc", *how))
+        assert sentence == (
+            "What gone needs is not known, since it cannot be planned (There is no file x.csv.) Mend that, or say "
+            "--forget gone."
+        )
+    assert isthmus("store", "gc", "--forget", "gone").code == 0
+
+
 # -- single stages
 
 
