@@ -1,4 +1,6 @@
-"""Write the tables of fields in docs/studies.md from the models in isthmus.spec, which are the only place they are set.
+"""Write the tables of fields in docs/studies.md and of columns in docs/results.md from the code that sets them.
+
+The fields are those of the models in isthmus.spec, the columns those of isthmus.tidy.columns.
 
 python scripts/field_tables.py            # rewrite what stands between the markers
 python scripts/field_tables.py --check    # change nothing; exit 1 if the page is out of date
@@ -8,7 +10,7 @@ import argparse
 import json
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -17,11 +19,23 @@ from pydantic.fields import FieldInfo
 from task_table import table, update
 
 from isthmus import spec
+from isthmus.tidy import columns
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "studies.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+#: Arrow's types in words.
+TYPES = {
+    "string": "text",
+    "int64": "whole number",
+    "double": "number",
+    "float": "number",
+    "bool": "true or false",
+    "timestamp": "time, UTC",
+    "list": "list of numbers",
+}
 #: Where the page tells of the models that fields hold.
 SECTIONS = {
     "Recipe": "recipes",
+    "Variant": "an-axis-of-recipes",
     "Files": "files-of-your-own",
     "Retrieval": "retrieval",
     "Mixture": "mixtures",
@@ -43,7 +57,7 @@ def words(hint: Any) -> str:
     elif origin is tuple:
         said = f"one or a list of {words(parts[0])}s" if parts[-1] is Ellipsis else "two texts"
     elif origin is Mapping:
-        said = "mapping" if parts[1] is Any else f"mapping to {words(parts[1])}"
+        said = f"mapping to {words(parts[1])}"
     elif isinstance(hint, type) and issubclass(hint, BaseModel):
         said = f"[{hint.__name__.lower()}](#{SECTIONS[hint.__name__]})"
     return said
@@ -80,6 +94,15 @@ def fields(model: type[BaseModel]) -> str:
     return table(("field", "type", "default", "meaning"), lines)
 
 
+def columns_of(every: Iterable[columns.Column]) -> str:
+    """The columns of a table of results, as a table."""
+    lines: list[tuple[str, ...]] = []
+    for column in every:
+        kind = str(column.type).partition("[")[0].partition("<")[0]
+        lines.append((f"`{column.name}`", TYPES[kind], column.meaning))
+    return table(("column", "type", "meaning"), lines)
+
+
 def main() -> int:
     """The exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -87,9 +110,11 @@ def main() -> int:
     found = {
         name.lower(): fields(model)
         for name, model in vars(spec).items()
-        if isinstance(model, type) and issubclass(model, spec.Strict) and model is not spec.Strict
+        if isinstance(model, type) and issubclass(model, spec.Strict) and model not in (spec.Strict, spec.Variant)
     }
-    return update(PAGE, found, parser.parse_args().check)
+    check = parser.parse_args().check
+    tables = {"results": columns_of(columns.RESULTS), "predictions": columns_of(columns.PREDICTIONS)}
+    return update(DOCS / "studies.md", found, check) or update(DOCS / "results.md", tables, check)
 
 
 if __name__ == "__main__":

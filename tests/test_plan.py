@@ -1,6 +1,7 @@
 """A study becomes the smallest graph of stages that answers it."""
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -11,8 +12,10 @@ from isthmus.data.catalog import SplitFacts
 from isthmus.data.schema import Kind
 from isthmus.errors import SpecError
 from isthmus.facts import members_of
+from isthmus.forecast import closure
 from isthmus.plan import Facts, ModelSource, Plan, plan
 from isthmus.plan_training import mixture_of
+from isthmus.recipes import Place, recipe_for
 from isthmus.spec import NONE, Recipe, Study
 from isthmus.stage import Settings, Stage
 from isthmus.study_file import parse_study
@@ -121,10 +124,10 @@ def test_a_task_override_wins_over_a_role_override_and_that_over_the_recipe() ->
             "overrides": {"target": {"epochs": 2, "batch_size": 8}, "xnli": {"epochs": 5}},
         }
     )
-    recipe = study.recipe_for("xnli", "target")
+    recipe = recipe_for(study, Place("xnli", "target"))
     assert (recipe.epochs, recipe.batch_size) == (5, 8)
-    assert study.recipe_for("xnli", "intermediate").epochs == 5
-    assert study.recipe_for("mnli", "intermediate").epochs == 1
+    assert recipe_for(study, Place("xnli", "intermediate")).epochs == 5
+    assert recipe_for(study, Place("mnli", "intermediate")).epochs == 1
 
 
 def test_a_task_without_training_data_cannot_be_an_intermediate() -> None:
@@ -181,9 +184,9 @@ def test_a_target_may_be_trained_on_other_tasks_than_usual() -> None:
 
 def test_what_a_study_says_comes_before_what_is_usual_for_a_task() -> None:
     usual = {"max_length": 384, "epochs": 2}
-    assert Study(targets=["a"]).recipe_for("a", "target", usual).max_length == 384
+    assert recipe_for(Study(targets=["a"]), Place("a", "target"), usual).max_length == 384
     said = Study(targets=["a"], recipe=Recipe(max_length=128))  # its default, but said
-    assert said.recipe_for("a", "target", usual) == Recipe(max_length=128, epochs=2)
+    assert recipe_for(said, Place("a", "target"), usual) == Recipe(max_length=128, epochs=2)
 
 
 def test_rows_that_are_looked_for_come_with_what_they_are_looked_for_among() -> None:
@@ -386,10 +389,11 @@ def test_a_translation_has_the_preset_of_its_task_and_texts_the_recipe_of_their_
 
 def test_what_a_preset_says_of_stopping_can_be_taken_back() -> None:
     for recipe in ({"preset": "paper", "evaluate_every": None}, {"preset": "paper", "patience": 10}):
-        made = Study(targets=["xnli"], recipe=Recipe.model_validate(recipe)).recipe_for("xnli", "target", {}, "pair")
+        study = Study(targets=["xnli"], recipe=Recipe.model_validate(recipe))
+        made = recipe_for(study, Place("xnli", "target", "pair"))
         assert (made.evaluate_every, made.patience) == ((None, None) if "patience" not in recipe else (1000, 10))
     with pytest.raises(SpecError, match="patience needs evaluate_every"):
-        Study(targets=["xnli"], recipe=Recipe(patience=3)).recipe_for("xnli", "target")
+        recipe_for(Study(targets=["xnli"], recipe=Recipe(patience=3)), Place("xnli", "target"))
 
 
 def test_a_mixture_that_has_no_head_for_a_target_is_not_planned() -> None:
@@ -414,4 +418,203 @@ def test_the_kept_study_is_the_study_though_fields_stand_at_their_defaults() -> 
     assert again == study
     for one, kept in ((study.recipe, again.recipe), (study.retrieval, again.retrieval)):
         assert one.model_fields_set == kept.model_fields_set
-    assert again.recipe_for("mnli", "intermediate", {}, "pair") == study.recipe_for("mnli", "intermediate", {}, "pair")
+    place = Place("mnli", "intermediate", "pair")
+    assert recipe_for(again, place) == recipe_for(study, place)
+
+
+# -- axes
+
+
+def keys_by_chain(made: Plan) -> dict[str, tuple[str, str | None]]:
+    return {str(planned.chain): (planned.model, planned.score) for planned in made.chains}
+
+
+def wanted_trainings(study: Study) -> set[tuple[object, ...]]:
+    """What has to be trained, reckoned without the planner: every beginning of a chain, with all that decides it."""
+    found = set()
+    for variant in study.recipes or ("",):
+        changes = study.recipes[variant].model_dump(exclude_unset=True) if variant else {}
+
+        def epochs(role: str, task: str, changes: dict[str, object] = changes) -> object:
+            overrides = [study.overrides[place].epochs for place in (role, task) if place in study.overrides]
+            said: list[object] = [study.recipe.epochs, *overrides]
+            said += [changes["epochs"]] if "epochs" in changes else []
+            said += [changes[place]["epochs"] for place in (role, task) if place in changes]  # type: ignore[index]
+            return float(said[-1])  # type: ignore[arg-type]
+
+        for model in study.models:
+            for target in study.targets:
+                for seed in study.target_seeds.get(target, study.seeds):
+                    for intermediate in study.intermediates:
+                        for size in (study.sizes or ("all",)) if intermediate != NONE else ("all",):
+                            path: tuple[object, ...] = (model, seed)
+                            steps = [] if intermediate == NONE else intermediate.split(">")
+                            for step in steps:
+                                name, _, own = step.partition("@")
+                                rows = own or size
+                                rows = "all" if rows == "all" or int(rows) >= 100 else int(rows)
+                                path = (*path, (name, rows, epochs("intermediate", name)))
+                                found.add(path)
+                            if target in PAPER_TRAINED_TARGETS:
+                                found.add((*path, (target, "all", epochs("target", target))))
+    return found
+
+
+some_tasks = st.sampled_from(["mnli", "qqp", "ccg"])
+steps = st.builds(lambda name, size: name + size, some_tasks, st.sampled_from(["", "", "@20", "@500", "@all"]))
+variants = st.dictionaries(
+    st.sampled_from(["a", "b"]),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "epochs": st.integers(1, 3),
+            "target": st.fixed_dictionaries({"epochs": st.integers(1, 3)}),
+            "mnli": st.fixed_dictionaries({"epochs": st.integers(1, 3)}),
+        },
+    ),
+    max_size=2,
+)
+studies = st.fixed_dictionaries(
+    {
+        "models": st.lists(st.sampled_from("xy"), min_size=1, unique=True),
+        "intermediates": st.lists(
+            st.lists(steps, min_size=1, max_size=2, unique_by=lambda step: step.partition("@")[0]).map(">".join),
+            max_size=3, unique=True,
+        ).map(lambda names: [NONE, *names]),
+        "sizes": st.lists(st.sampled_from([10, 20, 200, "all"]), max_size=3, unique=True),
+        "targets": st.lists(st.sampled_from(["xnli", "panx", "tatoeba"]), min_size=1, unique=True),
+        "seeds": st.lists(st.integers(0, 4), min_size=1, max_size=2, unique=True),
+        "target_seeds": st.dictionaries(
+            st.just("xnli"), st.lists(st.integers(0, 4), min_size=1, max_size=2, unique=True), max_size=1
+        ),
+        "recipes": variants,
+        "overrides": st.dictionaries(
+            st.sampled_from(["intermediate", "mnli"]), st.fixed_dictionaries({"epochs": st.integers(1, 3)}), max_size=2
+        ),
+    }
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=120)
+@given(fields=studies, order=st.randoms(use_true_random=False))
+def test_a_plan_is_minimal_whatever_its_axes(fields: dict[str, object], order: Random) -> None:
+    if "xnli" not in fields["targets"]:  # type: ignore[operator]
+        fields = {**fields, "target_seeds": {}}
+    study = Study.model_validate(fields)
+    made = plan(study, FACTS)
+    assert len(stages(made, "train")) == len(wanted_trainings(study))
+    assert len({(stage.function, *map(str, (stage.identity, stage.inputs))) for stage in made.stages.values()}) == len(
+        made.stages
+    )
+    assert closure(made, made.chains) == set(made.stages), "every stage is needed by some chain"
+    assert len(set(made.chains)) == len(made.chains)
+    shuffled = {
+        name: order.sample(value, len(value))
+        if isinstance(value, list)
+        else dict(order.sample(sorted(value.items()), len(value)))  # type: ignore[attr-defined]
+        for name, value in fields.items()
+    }
+    again = plan(Study.model_validate(shuffled), FACTS)
+    assert keys_by_chain(again) == keys_by_chain(made), "keys do not depend on the order of axes"
+    assert set(again.stages) == set(made.stages)
+
+
+def titles(**fields: object) -> list[str]:
+    study = Study.model_validate({"targets": ["tatoeba"], **fields})
+    return [stage.title for stage in stages(plan(study, with_mixtures(study)), "train")]
+
+
+def test_none_has_no_size_and_stands_once() -> None:
+    study = Study(intermediates=["none", "mnli", "qqp@7"], sizes=[10, "all"], targets=["tatoeba"])
+    assert study.arms == ("none", "mnli@10", "mnli", "qqp@7")
+    made = plan(study, FACTS)
+    assert [planned.chain.intermediate for planned in made.chains] == list(study.arms)
+
+
+def test_a_size_that_is_larger_than_the_data_is_all_of_it() -> None:
+    assert titles(intermediates=["mnli"], sizes=[100, 5000, "all"]) == ["train embedded > mnli@100, seed 1"]
+    limited = {"recipe": {"train_examples": 500}}  # more than there are, in words of the recipe
+    assert len(titles(intermediates=["mnli"], sizes=[100, "all"], **limited)) == 1
+    assert len(titles(intermediates=["mnli"], sizes=[50, 100, "all"], recipe={"train_examples": 60})) == 3
+    mixed = {"intermediates": ["mix"], "mixtures": MIXED}
+    assert len(titles(**mixed, sizes=[10, 100, 5000, "all"])) == 2
+    translation = {"task": "mnli", "translator": "t", "into": ["de"]}
+    translated = {"intermediates": ["mt"], "translations": {"mt": translation}}
+    assert len(titles(**translated, sizes=[10, 100, 5000, "all"])) == 2
+
+
+def test_a_size_is_of_each_task_of_a_mixture_and_of_each_step() -> None:
+    stage = trained(intermediates=["mnli+qqp@30"])
+    assert [member["recipe"] for member in stage.identity["members"]] == [{"train_examples": 30}] * 2
+    assert titles(intermediates=[["mnli", "qqp"]], sizes=[30]) == [
+        "train embedded > mnli@30, seed 1",
+        "train embedded > mnli@30 > qqp@30, seed 1",
+    ]
+    with pytest.raises(SpecError, match=r"as in mnli\+qqp@1000; for mnli alone set overrides.mnli.train_examples"):
+        trained(intermediates=["mnli@30+qqp"])
+
+
+def test_what_a_target_is_trained_on_may_have_a_size() -> None:
+    study = Study(targets=["xnli"], train_on={"xnli": ["mnli@40"]})
+    (stage,) = stages(plan(study, FACTS), "train")
+    assert stage.identity["recipe"] == {"train_examples": 40} and stage.hints["task"] == "mnli"
+
+
+def test_a_recipe_of_the_axis_comes_before_all_that_the_study_says() -> None:
+    study = Study.model_validate(
+        {
+            "targets": ["xnli"],
+            "recipe": {"epochs": 1, "batch_size": 8},
+            "overrides": {"target": {"epochs": 2}, "xnli": {"epochs": 3, "max_length": 64}},
+            "recipes": {"plain": {}, "long": {"epochs": 9}, "target": {"target": {"epochs": 8}}, "paper": "paper"},
+        }
+    )
+    found = {name: recipe_for(study, Place("xnli", "target", "pair"), {}, name) for name in study.recipes}
+    assert [found[name].epochs for name in study.recipes] == [3, 9, 8, 3], "a role before what is said of the task"
+    assert {recipe.batch_size for recipe in found.values()} == {8}
+    assert found["paper"].evaluate_every == 1000 and found["paper"].max_length == 64
+    made = plan(study, FACTS)
+    assert [planned.chain.recipe for planned in made.chains] == list(study.recipes)
+    assert len({planned.model for planned in made.chains}) == 4
+
+
+def test_recipes_that_say_the_same_share_their_stages() -> None:
+    recipes = {"a": {}, "b": {"epochs": 3}, "c": {"mnli": {"epochs": 1}}}
+    study = Study.model_validate({"targets": ["xnli"], "recipes": recipes})
+    made = plan(study, FACTS)
+    assert len(made.chains) == 3 and len(stages(made, "train")) == 1
+
+
+def test_a_suite_has_the_seeds_and_rows_of_its_tasks_but_for_those_named() -> None:
+    study = Study(
+        targets=["small"],
+        seeds=[1],
+        target_seeds={"small": [1, 2], "mlqa": [3]},
+        test_examples={"small": 9, "tatoeba": 4},
+    )
+    made = plan(study, SUITE_FACTS)
+    seeds: dict[str, list[int]] = {}
+    for planned in made.chains:
+        seeds.setdefault(planned.chain.target, []).append(planned.chain.seed)
+    assert seeds == {"xquad": [1, 2], "mlqa": [3], "tatoeba": [1, 2]}
+    limits = {stage.hints["task"]: stage.identity["limit"] for stage in stages(made, "predict")}
+    assert limits == {"xquad": 9, "mlqa": 9, "tatoeba": 4}
+
+
+@pytest.mark.parametrize("field", ["target_seeds", "test_examples"])
+@pytest.mark.parametrize("name", ["xnly", "small"])
+def test_seeds_and_rows_are_of_targets_alone(field: str, name: str) -> None:
+    with pytest.raises(SpecError, match=rf"{field}\.{name}: the study does not measure such a task: (did you|known)"):
+        plan(Study.model_validate({"targets": ["xnli"], field: {name: 3}}), SUITE_FACTS)
+
+
+def test_targets_without_a_number_of_their_own_are_measured_on_all_rows() -> None:
+    made = plan(Study(targets=["xnli", "panx"], test_examples={"xnli": 3}), FACTS)
+    limits = {stage.hints["task"]: stage.identity.get("limit") for stage in stages(made, "predict")}
+    assert limits == {"xnli": 3, "panx": None}
+
+
+def test_a_task_that_stands_in_two_suites_is_measured_once() -> None:
+    suites = {**SUITE, "again": {"mlqa": ("sw",)}}
+    made = plan(Study(targets=["small", "again"]), replace(SUITE_FACTS, suite=suites.get))
+    assert [planned.chain.target for planned in made.chains] == ["xquad", "mlqa", "tatoeba"]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from isthmus.data.catalog import Catalog
 from isthmus.data.schema import GOLD, Kind
@@ -14,7 +15,7 @@ from isthmus.languages import select
 from isthmus.model.sources import find_model
 from isthmus.plan import UNLABELLED, Facts, Goal
 from isthmus.plan_training import mixture_of
-from isthmus.spec import File, Files, Mixture, Study, steps_of
+from isthmus.spec import File, Files, Mixture, Study, sized, steps_of
 from isthmus.store import Store
 from isthmus.tasks.core import Published, Split, Task, Where
 from isthmus.translate.official import OfficialTranslation
@@ -43,10 +44,13 @@ def facts_of(
     targets = [task(name) for named in study.targets for name in members_of(named) or (named,)]
     names, mixture = _names(study), cache(lambda name: mixture_of(name, _mixtures(study)))
     roles = {"intermediate", "target", "mlm", *study.mixtures, *study.translations, *_steps(study)}
-    for field, there in (("overrides", roles | names), ("files", names)):
-        for name in getattr(study, field):
+    named = {f"recipes.{name}": (variant.places, roles | names) for name, variant in study.recipes.items()}
+    for field, (said, there) in {
+        "overrides": (study.overrides, roles | names), "files": (study.files, names), **named
+    }.items():  # fmt: skip
+        for name in said:
             if name not in there:
-                known = "a role or a task" if field == "overrides" else "a task"
+                known = "a task" if field == "files" else "a role or a task"
                 raise SpecError(f"{field}.{name}: the study has no such name for {known}: {nearest(name, there)}")
     for name in study.train_on:
         if name not in (told := [target.name for target in targets]):
@@ -139,6 +143,23 @@ def file_tasks(study: Study) -> dict[str, Files]:
     return found
 
 
+class _Given(NamedTuple):
+    """A translation of the study's that the user has: the task it is of, its language, and the file or folder."""
+
+    task: str
+    language: str
+    path: File
+
+
+def _given(study: Study) -> dict[str, _Given]:
+    """The translations that the user has, by the name of the task that each makes."""
+    return {
+        f"{name}/{language}": _Given(translation.task, language, path)
+        for name, translation in study.translations.items()
+        for language, path in translation.files.items()
+    }
+
+
 def _derived_files(study: Study) -> dict[str, Files]:
     """The files that are no tasks of their own: texts for masked language modelling, and translations."""
     from isthmus.tasks.registry import tasks
@@ -147,13 +168,12 @@ def _derived_files(study: Study) -> dict[str, Files]:
     for name, mixture in study.mixtures.items():
         for language, path in (mixture.mlm.text if mixture.mlm else {}).items():
             found[f"{name}/mlm/{language}"] = Files(train=path, kind="text", language=language)
-    for name, translation in study.translations.items():
-        known = study.files.get(translation.task)
-        kind = known.kind if known else str(tasks()[translation.task].kind) if translation.task in tasks() else None
-        alike = known.model_dump(include={"columns", "format", "quoting"}) if known else {}
-        for language, path in translation.files.items():
-            if not _is_folder(path):
-                found[f"{name}/{language}"] = Files(train=path, kind=kind, language=language, **alike)
+    for name, given in _given(study).items():
+        if not _is_folder(given.path):
+            known = study.files.get(given.task)
+            kind = known.kind if known else str(tasks()[given.task].kind) if given.task in tasks() else None
+            alike = known.model_dump(include={"columns", "format", "quoting"}) if known else {}
+            found[name] = Files(train=given.path, kind=kind, language=given.language, **alike)
     return found
 
 
@@ -162,15 +182,14 @@ def _released(study: Study) -> dict[str, tuple[str, OfficialTranslation]]:
     from isthmus.tasks.registry import tasks
 
     found = {}
-    for name, translation in study.translations.items():
-        for language, path in translation.files.items():
-            if not _is_folder(path):
-                continue
-            if translation.task not in tasks():
-                raise SpecError(f"translations.{name}.files.{language}: {path} is a folder: name a file.")
-            kind = tasks()[translation.task].kind
-            source = OfficialTranslation(Path(str(path)).expanduser(), translation.task, kind, language)
-            found[f"{name}/{language}"] = (translation.task, source)
+    for name, given in _given(study).items():
+        if _is_folder(given.path):
+            if given.task not in tasks():
+                of = name.removesuffix(f"/{given.language}")
+                raise SpecError(f"translations.{of}.files.{given.language}: {given.path} is a folder: name a file.")
+            folder = Path(str(given.path)).expanduser()
+            source = OfficialTranslation(folder, given.task, tasks()[given.task].kind, given.language)
+            found[name] = (given.task, source)
     return found
 
 
@@ -195,8 +214,9 @@ def _names(study: Study) -> set[str]:
 
 def _steps(study: Study) -> set[str]:
     """What the study trains on: tasks, mixtures, translations."""
-    trained = {name for training in study.train_on.values() for name in training}
-    return {name for intermediate in study.intermediates for name in steps_of(intermediate)} | trained
+    trained = [name for training in study.train_on.values() for name in training]
+    trained += [name for intermediate in study.intermediates for name in steps_of(intermediate)]
+    return {sized(name)[0] for name in trained}
 
 
 def _mixtures(study: Study) -> Mapping[str, Mixture]:

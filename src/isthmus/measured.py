@@ -90,12 +90,12 @@ class Measured:
 
         Rows are fewer than published, or of the dev split, or fewer than there are were asked for.
         """
-        limit = self.plan.study.test_examples
+        limits = self.plan.study.test_limit
         found = {
             name: tuple(
                 language
                 for language, facts in measured.items()
-                if facts.in_part or (limit is not None and facts.rows > limit)
+                if facts.in_part or facts.rows > (limits(name) or facts.rows)
             )
             for name, measured in self._rows().items()
         }

@@ -4,15 +4,15 @@ Chains that share a beginning share its stages, because a stage's key is made of
 baseline and every intermediate are trained once, whatever the number of targets that follow.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from isthmus.data.catalog import SplitFacts
-from isthmus.data.schema import SEARCHING, Kind
-from isthmus.errors import SpecError
-from isthmus.model.layout import HEADS
+from isthmus.data.schema import BY_VECTORS, SEARCHING, Kind
+from isthmus.errors import SpecError, nearest
 from isthmus.plan_training import TrainingPlanner
+from isthmus.recipes import Place
 from isthmus.results import Chain
 from isthmus.spec import THEN, Mixture, Study, retrieval_for, steps_of
 from isthmus.stage import Json, Stage
@@ -95,31 +95,49 @@ def plan(study: Study, facts: Facts, goal: Goal = "scores") -> Plan:
 
 
 class _Planner:
+    """Plans the chains of each recipe in turn; what they share is one stage, since its key is one."""
+
     def __init__(self, study: Study, facts: Facts, goal: Goal) -> None:
-        self.study = study
         self.goal = goal
         self.facts = facts
         self.stages: dict[str, Stage] = {}
         self.reads: dict[str, tuple[SplitFacts, ...]] = {}
         self.tasks: dict[str, Task] = {}
-        self._known: dict[tuple[object, ...], str] = {}
-        self._training = TrainingPlanner(study, facts, self._task, self._model, self.stages, self._add)
+        self.study = study
 
     def plan(self) -> Plan:
-        chains = []
         targets = [task for name in self.study.targets for task in self._targets(name)]
+        self.study = _by_task(self.study, [task.name for task in targets], self.facts)
+        chains = [chain for recipe in self.study.recipes or ("",) for chain in self._chains(recipe, targets)]
+        return Plan(self.study, self.stages, tuple(dict.fromkeys(chains)), self.tasks, self.reads)
+
+    def _chains(self, recipe: str, targets: Sequence[Task]) -> list[PlannedChain]:
+        """The chains of one recipe."""
+        chains = []
+        self._known: dict[tuple[object, ...], str] = {}
+        self._measurements: dict[tuple[object, ...], tuple[Mapping[str, Json], tuple[SplitFacts, ...]]] = {}
+        self._training = TrainingPlanner(
+            self.study, self.facts, self._task, self._model, self.stages, self._add, recipe
+        )
+        seeds = sorted({seed for task in targets for seed in self.study.seeds_of(task.name)}, key=self._place)
         for model in self.study.models:
             base = self._model(model)
-            for intermediate in self.study.intermediates:
-                for seed in self.study.seeds:
+            for intermediate in self.study.arms:
+                for seed in seeds:
                     start, story = base, model
                     for name in steps_of(intermediate):
                         start = self._training.train(start, name, "intermediate", seed, story)
                         story = f"{story} {THEN} {name}"
                     for target in targets:
-                        chain = Chain(model, intermediate, target.name, seed)
-                        chains.append(self._target(chain, target, start, story))
-        return Plan(self.study, self.stages, tuple(chains), self.tasks, self.reads)
+                        if seed in self.study.seeds_of(target.name):
+                            chain = Chain(model, intermediate, target.name, seed, recipe)
+                            chains.append(self._target(chain, target, start, story))
+        return chains
+
+    def _place(self, seed: int) -> tuple[int, int]:
+        """In the order of the study; those of single targets after them."""
+        seeds = self.study.seeds
+        return (seeds.index(seed) if seed in seeds else len(seeds), seed)
 
     def _task(self, name: str) -> Task:
         if name not in self.tasks:
@@ -169,39 +187,47 @@ class _Planner:
     def _predict(self, model: str, task: Task, story: str) -> str:
         memo = ("predict", model, task.name, task.languages)
         if memo not in self._known:
-            languages = self._languages(task)
-            rows = {language: self.facts.split(task, "test", language) for language in languages}
-            identity: dict[str, Json] = {
-                "kind": str(task.kind),
-                "test": {language: fact.fingerprint for language, fact in rows.items()},
-            }
-            recipe = self.study.recipe_for(task.name, "target", task.recipe, str(task.kind))
-            identity |= recipe.model_dump(
-                include={"max_length", "precision", "stride", "no_answer"}, exclude_defaults=True
-            )
-            if head := self._head(model, task):
-                identity["head"] = head
-            searched = self._searched(task, languages)
-            for split, facts in searched.items():
-                identity[split] = {language: fact.fingerprint for language, fact in facts.items()}
-            if task.kind is Kind.BITEXT or searched:
-                options = retrieval_for(self.study.retrieval, task.retrieval)
-                options.of(task.kind)  # raises where they are not for this kind
-                if options.dev_language is not None and options.dev_language not in languages:
-                    raise SpecError(
-                        f"retrieval.dev_language: {options.dev_language} is not among the languages that {task.name} "
-                        f"is measured in ({', '.join(languages[:12])}): add it to them, or choose on another."
-                    )
-                if said := options.model_dump(exclude_defaults=True):
-                    identity["retrieval"] = said
-            if self.study.test_examples is not None:
-                identity["limit"] = self.study.test_examples
-            count = f"{len(languages)} language{'s' if len(languages) > 1 else ''}"
+            same, reads = self._measured(task)
+            head = self._head(model, task)
+            identity = {**same, "head": head} if head else same
+            count = f"{len(identity['test'])} language{'s' if len(identity['test']) > 1 else ''}"
             title = f"predict {story} on {task.name}, {count}"
-            stage = Stage("predict", identity, {"model": model}, title, {"task": task.name})
-            reads = [*rows.values(), *(fact for facts in searched.values() for fact in facts.values())]
-            self._known[memo] = self._add(stage, *reads)
+            self._known[memo] = self._add(
+                Stage("predict", identity, {"model": model}, title, {"task": task.name}), *reads
+            )
         return self._known[memo]
+
+    def _measured(self, task: Task) -> tuple[Mapping[str, Json], tuple[SplitFacts, ...]]:
+        """What names a measurement of the task, whatever the model, and the rows that it reads."""
+        memo = (task.name, task.languages)
+        if memo in self._measurements:
+            return self._measurements[memo]
+        languages = self._languages(task)
+        rows = {language: self.facts.split(task, "test", language) for language in languages}
+        identity: dict[str, Json] = {
+            "kind": str(task.kind),
+            "test": {language: fact.fingerprint for language, fact in rows.items()},
+        }
+        recipe = self._training.recipe_for(Place(task.name, "target", str(task.kind)), task.recipe)
+        identity |= recipe.model_dump(include={"max_length", "precision", "stride", "no_answer"}, exclude_defaults=True)
+        searched = self._searched(task, languages)
+        for split, facts in searched.items():
+            identity[split] = {language: fact.fingerprint for language, fact in facts.items()}
+        if task.kind in BY_VECTORS:
+            options = retrieval_for(self.study.retrieval, task.retrieval)
+            options.of(task.kind)  # raises where they are not for this kind
+            if options.dev_language is not None and options.dev_language not in languages:
+                raise SpecError(
+                    f"retrieval.dev_language: {options.dev_language} is not among the languages that {task.name} "
+                    f"is measured in ({', '.join(languages[:12])}): add it to them, or choose on another."
+                )
+            if said := options.model_dump(exclude_defaults=True):
+                identity["retrieval"] = said
+        if (limit := self.study.test_limit(task.name)) is not None:
+            identity["limit"] = limit
+        reads = (*rows.values(), *(fact for facts in searched.values() for fact in facts.values()))
+        self._measurements[memo] = identity, reads
+        return identity, reads
 
     def _head(self, key: str, task: Task) -> str:
         """The name of the head that measures a task, where the model was trained on several at once; else empty.
@@ -213,7 +239,7 @@ class _Planner:
         if stage.function == "model":
             return task.name if task.name in stage.hints.get("heads", ()) else ""
         members = [member for member in stage.identity.get("members", ()) if member["kind"] != Kind.TEXT]
-        if not members or not HEADS[task.kind]:
+        if not members or task.kind in BY_VECTORS:
             return ""
         for member in members:
             translation = self.study.translations.get(member["name"])
@@ -254,3 +280,26 @@ class _Planner:
             self.stages[key] = stage
             self.reads[key] = reads
         return key
+
+
+def _by_task(study: Study, targets: Sequence[str], facts: Facts) -> Study:
+    """The study with what it says of a suite said of each of its tasks; what it says of a task itself counts.
+
+    Raises:
+        SpecError: it says something of what is no target.
+    """
+    changes: dict[str, Any] = {}
+    for said in ("target_seeds", "test_examples"):
+        given = getattr(study, said)
+        if not isinstance(given, Mapping):
+            continue
+        suites: dict[str, Any] = {}
+        tasks: dict[str, Any] = {}
+        for name, value in given.items():
+            members = [member for member in facts.suite(name) or () if member in targets]
+            if name not in targets and not members:
+                raise SpecError(f"{said}.{name}: the study does not measure such a task: {nearest(name, targets)}")
+            suites |= dict.fromkeys(members, value)
+            tasks |= {name: value} if name in targets else {}
+        changes[said] = {**suites, **tasks}
+    return study.model_copy(update=changes)

@@ -2,25 +2,21 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from isthmus.data.catalog import SplitFacts
-from isthmus.data.schema import SEARCHING, Kind
+from isthmus.data.schema import PROJECTED, SEARCHING, TRANSLATED, Kind
 from isthmus.errors import DataError, SpecError
-from isthmus.recipes import MIXTURE
-from isthmus.spec import AND, THEN, MaskedText, Mixture, Recipe, Study, Translation
+from isthmus.recipes import MIXTURE, Place, Role, recipe_for
+from isthmus.spec import AND, OF_ROWS, THEN, MaskedText, Mixture, Recipe, Study, Translation, sized
 from isthmus.stage import Json, Stage
 from isthmus.tasks.core import Split, Task
 
 if TYPE_CHECKING:
     from isthmus.plan import Facts
 
-Role = Literal["intermediate", "target"]
 #: Recipe fields that the members of a mixture may have each in their own way; the rest is that of the mixture.
 OF_MEMBERS = frozenset({"batch_size", "max_length", "stride", "no_answer", "train_examples", "whole_words", "head"})
-#: Kinds whose span or tags must find their place in a translation, and those that cannot be translated.
-_PROJECTED = frozenset({Kind.SPAN, Kind.TAGGING})
-_TRANSLATED = frozenset({Kind.SEQUENCE, Kind.PAIR, Kind.CHOICE, *_PROJECTED})
 #: How files end of which two make a task.
 _HALVES = (".txt", ".lst")
 #: In the list of a stage's rows: what begins the role of an input that they come from.
@@ -47,33 +43,55 @@ class TrainingPlanner:
         model: Callable[[str], str],
         stages: Mapping[str, Stage],
         add: Callable[..., str],
+        variant: str = "",
     ) -> None:
         self.study = study
+        self.variant = variant
         self.facts = facts
         self._task = task
         self._model = model
         self._stages = stages
         self._add = add
         self._known: dict[tuple[object, ...], str] = {}
+        self._recipes: dict[Place, Recipe] = {}
 
     def train(self, start: str, name: str, role: Role, seed: int, story: str) -> str:
         """The key of the stage that trains the model of stage ``start`` on ``name``; ``story``: how that came about."""
+        shown, (name, size) = name, sized(name)
         mixture = self.facts.mixture(name)
         recipe = self._recipe(name, role, mixture)
-        memo = (start, name, role, recipe, seed)
+        if size is not None and mixture is None:
+            recipe = self._of_size(name, size, recipe)
+        memo = (start, shown, role, recipe, seed)
         if memo not in self._known:
             draft = _Draft({"model": start})
             if mixture is None:
                 identity = self._member(name, role, recipe, draft)
                 keeps = self._kept(name, identity, recipe, start)
             else:
-                identity, keeps = self._mixture(name, mixture, role, recipe, draft)
+                identity, keeps = self._mixture(name, mixture, role, recipe, draft, size)
             identity |= {"seed": seed, "recipe": recipe.model_dump(exclude_defaults=True)}
             told = draft.told[0] if mixture is None else _together(draft.told)
             hints = {**told, "task": name, "story": story, "members": draft.told}
-            title = f"train {story} {THEN} {name}{keeps}, seed {seed}"
+            title = f"train {story} {THEN} {shown}{keeps}, seed {seed}"
             self._known[memo] = self._add(Stage("train", identity, draft.inputs, title, hints), *draft.reads)
         return self._known[memo]
+
+    def _of_size(self, name: str, size: int, recipe: Recipe) -> Recipe:
+        """The recipe with that many training rows; where there are no more, it is that of all rows."""
+        most = self._most_rows(name)
+        if most <= size and (recipe.train_examples is None or most <= recipe.train_examples):
+            return recipe
+        return recipe.model_copy(update={"train_examples": size if most > size else None})
+
+    def _most_rows(self, name: str) -> int:
+        """Rows of the largest of the tables that are trained on: a task has one, a translation one a language."""
+        translation = self.study.translations.get(name)
+        task = self.trainable(translation.task if translation else name)
+        assert task.train_language is not None
+        own = [self._task(f"{name}/{language}") for language in (translation.files if translation else ())]
+        tables = [(task, task.train_language), *((each, each.train_language or "en") for each in own)]
+        return max(self.facts.split(each, "train", language).rows for each, language in tables)
 
     def trainable(self, name: str) -> Task:
         """The task of that name. Raises SpecError when nothing can be trained on it."""
@@ -84,18 +102,32 @@ class TrainingPlanner:
 
     def _recipe(self, name: str, role: Role, mixture: Mixture | None, member_of: str = "") -> Recipe:
         if mixture:
-            return self.study.recipe_for(name, role, {}, MIXTURE)
+            return self.recipe_for(Place(name, role, MIXTURE))
         translation = self.study.translations.get(name)
         task = self.trainable(translation.task if translation else name)
-        return self.study.recipe_for(name, role, task.recipe, str(task.kind), member_of, task.name)
+        return self.recipe_for(Place(name, role, str(task.kind), member_of, task.name), task.recipe)
+
+    def recipe_for(self, place: Place, usual: Mapping[str, Json] | None = None) -> Recipe:
+        """The recipe of the study for that place, in the variant that is planned. A name has one ``usual``."""
+        if place not in self._recipes:
+            self._recipes[place] = recipe_for(self.study, place, usual, self.variant)
+        return self._recipes[place]
 
     def _mixture(
-        self, name: str, mixture: Mixture, role: Role, recipe: Recipe, draft: _Draft
+        self, name: str, mixture: Mixture, role: Role, recipe: Recipe, draft: _Draft, size: int | None
     ) -> tuple[dict[str, Json], str]:
         """What names a training on several tasks together, and what its title says of their heads."""
         members, heads = [], set()
         for member in mixture.tasks:
+            if sized(member) != (member, None):
+                alone, whole = sized(member)[0], AND.join(sized(each)[0] for each in mixture.tasks)
+                raise SpecError(
+                    f"{name}: a size is of the whole mixture, as in {whole}{OF_ROWS}1000; for {alone} alone set "
+                    f"overrides.{alone}.train_examples."
+                )
             own = self._recipe(member, role, None, name)
+            if size is not None:
+                own = self._of_size(member, size, own)
             found = self._member(member, role, own.model_copy(update=_evaluation(recipe)), draft, f".{member}")
             heads.add((found["kind"], tuple(found.get("labels", ()))))
             members.append({"name": member, **found, **_differing(own, recipe)})
@@ -188,7 +220,7 @@ class TrainingPlanner:
         self, name: str, translation: Translation, task: Task, draft: _Draft, suffix: str
     ) -> list[tuple[str, str]]:
         """Language and source of the rows in each language that there are translations in, or will be."""
-        if task.kind not in _TRANSLATED:
+        if task.kind not in TRANSLATED:
             raise SpecError(f"translations.{name}: {task.kind} tasks such as {task.name} cannot be translated.")
         found = []
         for language in translation.into:
@@ -197,7 +229,7 @@ class TrainingPlanner:
             if language == task.train_language:
                 raise SpecError(f"translations.{name}.into: {task.name} is in {language} already.")
             inputs = {"translator": self._model(translation.translator)}
-            if task.kind in _PROJECTED:
+            if task.kind in PROJECTED:
                 inputs["encoder"] = self._model(translation.encoder)
             identity: dict[str, Json] = {
                 "kind": str(task.kind),
@@ -239,7 +271,7 @@ class TrainingPlanner:
         chosen = self.facts.among(mlm.languages, tuple(sources))
         if not chosen:
             raise SpecError(f"mixtures.{name}.mlm.languages: there is no text in {', '.join(mlm.languages)}.")
-        own = self.study.recipe_for("mlm", role, {}, str(Kind.TEXT), name)
+        own = self.recipe_for(Place("mlm", role, str(Kind.TEXT), name))
         members = []
         for language in chosen:
             rows = [self.facts.split(task, split, language) for task, split, _ in sources[language]]

@@ -12,7 +12,7 @@ from isthmus.train.schedule import Size, steps_of, told_mixture
 
 
 class Share(NamedTuple):
-    """A member of a mixture: the rows it has to train on, and its share of the steps, 0 to 1.
+    """A member of a mixture: the rows it has to train on, its share of the steps, 0 to 1, and their number.
 
     The share is of rows. Where one row is several inputs (the windows of a long text) there are more steps than that.
     """
@@ -21,6 +21,7 @@ class Share(NamedTuple):
     rows: int
     share: float
     masked: bool
+    steps: int
 
 
 def facts_of(plan: Plan, key: str) -> dict[str, Any]:
@@ -62,7 +63,7 @@ def shares_of(plan: Plan, key: str) -> list[Share]:
         sizes.append(Size(rows, own.batch_size, "text_of" in member))
     steps = steps_of(sizes, recipe, told_mixture(identity))
     return [
-        Share(member["name"], size.features, count / sum(steps), size.masked)
+        Share(member["name"], size.features, count / sum(steps), size.masked, count)
         for member, size, count in zip(members, sizes, steps, strict=True)
     ]
 

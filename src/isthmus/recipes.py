@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from isthmus.data.schema import Kind
+from isthmus.errors import SpecError
+from isthmus.spec import Recipe, Study, said
 
 Preset = Literal["paper", "fast"]
 Role = Literal["intermediate", "target"]
@@ -23,7 +25,7 @@ _PAPER: Mapping[str, Any] = {
     "warmup_ratio": 0.1,
     "max_grad_norm": 1.0,
 }
-_STOPPING: Mapping[str, Any] = {"evaluate_every": 1000, "dev_examples": 500, "patience": 30, "checkpoint": "best"}
+_PAPER_STOPPING: Mapping[str, Any] = {"evaluate_every": 1000, "dev_examples": 500, "patience": 30, "checkpoint": "best"}
 #: Kinds that are not measured while they are trained.
 _UNMEASURED = (Kind.TEXT, Kind.MINING, Kind.RANKING)
 
@@ -103,4 +105,55 @@ def preset(name: Preset, role: Role, task: str, kind: Kind | str) -> Mapping[str
     tasks, kinds = (_TARGETS, _TARGET_KINDS) if role == "target" else (_INTERMEDIATES, _INTERMEDIATE_KINDS)
     passes = tasks.get(task) or kinds.get(kind, _OTHERWISE)
     length = {"max_length": 384, "stride": 128} if kind in _LONG else {"max_length": 256}
-    return {**_PAPER, **({} if kind in _UNMEASURED else _STOPPING), **passes._asdict(), **length}
+    return {**_PAPER, **({} if kind in _UNMEASURED else _PAPER_STOPPING), **passes._asdict(), **length}
+
+
+class Place(NamedTuple):
+    """Where in a study a recipe is used.
+
+    Attributes:
+        name: of the task, the mixture or the translation that is trained on.
+        role: of the stage in its chain.
+        kind: of the task, or ``mixture``.
+        mixture: that the task is a member of; or empty.
+        of: the task that a translation is made of, whose preset it has; or empty.
+    """
+
+    name: str
+    role: Role
+    kind: str = "sequence"
+    mixture: str = ""
+    of: str = ""
+
+
+#: What goes by evaluations.
+_STOPPING = ("patience", "checkpoint")
+
+
+def recipe_for(study: Study, place: Place, usual: Mapping[str, Any] | None = None, variant: str = "") -> Recipe:
+    """The recipe of a training stage, or of one member of a mixture.
+
+    What comes later counts: what is ``usual`` for the task, a preset, what the study says of all stages, of the role,
+    of the mixture, and of the task; and after these, in the same order, what the ``variant`` among its recipes says.
+
+    Raises:
+        SpecError: the training is to stop by evaluations that it does not make.
+    """
+    layers = [(study.recipe, study.overrides)]
+    if variant:
+        layers.append((study.recipes[variant], study.recipes[variant].places))
+    given: list[Mapping[str, Any]] = []
+    for everywhere, places in layers:
+        given.append(said(everywhere))
+        given += [said(places[each]) for each in (place.role, place.mixture, place.name) if each in places]
+    asked = next((each["preset"] for each in reversed(given) if each.get("preset")), None)
+    changes = {**(usual or {}), **(preset(asked, place.role, place.of or place.name, place.kind) if asked else {})}
+    for each in given:
+        changes |= each
+    if changes.get("evaluate_every") is None:
+        if not any("evaluate_every" in each for each in given):
+            wanting = next((field for field in _STOPPING if any(each.get(field) for each in given)), None)
+            if wanting:
+                raise SpecError(f"{wanting} needs evaluate_every: without evaluations there is nothing to compare.")
+        changes = {field: value for field, value in changes.items() if field not in _STOPPING}
+    return Recipe.model_validate({**changes, "preset": None})

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from isthmus.errors import SpecError
 
@@ -13,15 +14,25 @@ NONE = "none"
 THEN = ">"
 #: Between the names of tasks trained together.
 AND = "+"
+#: Between the name of what is trained on and how many of its rows are.
+OF_ROWS = "@"
+#: In place of a number of rows: as many as the recipe says.
+ALL = "all"
+
+
+#: Numbers as they are written: neither ``true`` nor ``"5"`` is one.
+Whole = Annotated[int, Field(strict=True)]
+Number = Annotated[float, Field(strict=True)]
 
 
 class Strict(BaseModel):
-    """Frozen, and closed to fields it does not know."""
+    """Frozen, and closed to fields it does not know and to numbers that are none."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def _as_list(value: object) -> object:
+def one_or_list(value: object) -> object:
+    """One text or number stands for the list of it."""
     return [value] if isinstance(value, str | int) else value
 
 
@@ -35,50 +46,46 @@ class Recipe(Strict):
     preset: Literal["paper", "fast"] | None = Field(
         None, description="start from the paper's hyperparameters for role and task, or from quick ones"
     )
-    epochs: float = Field(3, gt=0, le=1000, description="passes over the training rows")
-    steps: int | None = Field(None, ge=1, description="optimiser steps, in place of epochs")
-    learning_rate: float = Field(1e-5, gt=0, lt=1, description="peak learning rate of AdamW")
-    batch_size: int = Field(32, ge=1, description="examples an optimiser step sees, however they are split up")
-    max_length: int = Field(128, ge=8, description="tokens, special ones included; longer inputs are cut or windowed")
-    warmup_ratio: float = Field(0.1, ge=0, le=1, description="share of the steps that the rate rises over")
-    weight_decay: float = Field(0.01, ge=0, description="AdamW's; biases, norms and word embeddings are exempt")
+    epochs: Number = Field(3, gt=0, le=1000, description="passes over the training rows")
+    steps: Whole | None = Field(None, ge=1, description="optimiser steps, in place of epochs")
+    learning_rate: Number = Field(1e-5, gt=0, lt=1, description="peak learning rate of AdamW")
+    batch_size: Whole = Field(32, ge=1, description="examples an optimiser step sees, however they are split up")
+    max_length: Whole = Field(128, ge=8, description="tokens, special ones included; longer inputs are cut or windowed")
+    warmup_ratio: Number = Field(0.1, ge=0, le=1, description="share of the steps that the rate rises over")
+    weight_decay: Number = Field(0.01, ge=0, description="AdamW's; biases, norms and word embeddings are exempt")
     decay_embeddings: bool = Field(False, description="let the word embeddings that are trained on decay, too")
-    layer_decay: float = Field(
+    layer_decay: Number = Field(
         1.0, gt=0, le=1, description="each layer learns at this share of the rate of the one above it"
     )
-    max_grad_norm: float = Field(1.0, gt=0, description="the whole gradient is clipped to this norm")
+    max_grad_norm: Number = Field(1.0, gt=0, description="the whole gradient is clipped to this norm")
     precision: Literal["fp32", "bf16", "fp16"] = Field(
         "fp32", description="arithmetic of the forward and backward pass; fp16 needs a GPU"
     )
     head: Literal["fresh", "keep"] = Field(
         "fresh", description="`keep`: go on with the head of the stage before, which must have the same kind and labels"
     )
-    evaluate_every: int | None = Field(None, ge=1, description="steps between two evaluations on dev rows")
-    dev_examples: int = Field(
+    evaluate_every: Whole | None = Field(None, ge=1, description="steps between two evaluations on dev rows")
+    dev_examples: Whole = Field(
         500, ge=1, description="dev rows of each language; held out of train where there is no dev"
     )
-    dev_languages: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = Field(
+    dev_languages: Annotated[tuple[str, ...], BeforeValidator(one_or_list)] = Field(
         (), description="of the dev rows; the training language if not given: others are no longer zero-shot"
     )
-    patience: int | None = Field(None, ge=1, description="stop after so many evaluations without a better one")
+    patience: Whole | None = Field(None, ge=1, description="stop after so many evaluations without a better one")
     checkpoint: Literal["last", "best"] = Field("last", description="the model that is kept: the last, or best on dev")
     freeze_embeddings: bool = Field(False, description="leave the word embeddings as they are")
-    freeze_layers: int = Field(0, ge=0, description="leave this many of the lowest layers as they are")
-    train_examples: int | None = Field(None, ge=1, description="use only this many training rows (nested subsets)")
-    temperature: float = Field(0.05, gt=0, description="of the contrastive loss (bitext)")
-    stride: int = Field(128, ge=1, description="tokens from one window of a long context to the next (span)")
+    freeze_layers: Whole = Field(0, ge=0, description="leave this many of the lowest layers as they are")
+    train_examples: Whole | None = Field(None, ge=1, description="use only this many training rows (nested subsets)")
+    temperature: Number = Field(0.05, gt=0, description="of the contrastive loss (bitext)")
+    stride: Whole = Field(128, ge=1, description="tokens from one window of a long context to the next (span)")
     no_answer: bool = Field(False, description="may a question have no answer? (span)")
     whole_words: bool = Field(False, description="mask all pieces of a word or none (text)")
-
-
-#: What goes by evaluations.
-_STOPPING = ("patience", "checkpoint")
 
 
 class Retrieval(Strict):
     """How texts become vectors and are searched. A field left out is as the benchmark of the task has it."""
 
-    layer: Annotated[int, Field(ge=0)] | Literal["last", "xtreme", "all"] = Field(
+    layer: Annotated[Whole, Field(ge=0)] | Literal["last", "xtreme", "all"] = Field(
         "last",
         description="hidden layer whose states are pooled, from 0, the embeddings; `xtreme` is the benchmark's for "
         "Tatoeba; `all` tries each (bitext)",
@@ -92,7 +99,7 @@ class Retrieval(Strict):
     margin: Literal["none", "absolute", "distance", "ratio"] | None = Field(
         None, description="similarity against that of the nearest neighbours; not given: ratio in mining, or none"
     )
-    neighbours: int = Field(4, ge=1, description="nearest neighbours of each side that a margin looks at")
+    neighbours: Whole = Field(4, ge=1, description="nearest neighbours of each side that a margin looks at")
     direction: Literal["forward", "backward", "intersect", "max"] | None = Field(
         None,
         description="whose best matches count: the foreign sentences' (forward), the English ones', those that agree, "
@@ -143,7 +150,7 @@ _RETRIEVAL: Mapping[str, tuple[Mapping[str, str], Mapping[str, tuple[object, ...
 }
 
 
-def _intermediate_name(value: object) -> object:
+def sequence_name(value: object) -> object:
     """``[a, b]`` is "a, then b"."""
     if isinstance(value, list | tuple) and value and all(isinstance(name, str) for name in value):
         return THEN.join(value)
@@ -162,7 +169,7 @@ class Files(Strict):
     test: Mapping[str, File] = Field(default_factory=dict, description="files to measure on, by language")
     language: str = Field("en", description="of the training rows")
     kind: str | None = Field(None, description="of task; guessed from the columns if not given")
-    columns: Mapping[str, str | int] = Field(
+    columns: Mapping[str, str | Whole] = Field(
         default_factory=dict, description="role (`text`, `label`, ...): name in the header, or number without one"
     )
     format: Literal["csv", "tsv", "jsonl", "json", "conll", "conllu", "text"] | None = Field(
@@ -174,18 +181,18 @@ class Files(Strict):
 class MaskedText(Strict):
     """Masked language modelling that is interleaved with the tasks of a mixture."""
 
-    share: float = Field(0.2, gt=0, lt=1, description="of the optimiser steps")
+    share: Number = Field(0.2, gt=0, lt=1, description="of the optimiser steps")
     text: Mapping[str, File] = Field(default_factory=dict, description="files of text, a line each, by language")
-    tasks: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = Field(
+    tasks: Annotated[tuple[str, ...], BeforeValidator(one_or_list)] = Field(
         (), description="tasks whose texts are read, whatever their kind"
     )
     split: Literal["train", "dev", "test"] = Field(
         "train", description="of these tasks; where a language has no such split it is left out"
     )
-    languages: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = Field(
+    languages: Annotated[tuple[str, ...], BeforeValidator(one_or_list)] = Field(
         ("all",), description="of the texts: `all`, tags, or a selector"
     )
-    temperature: float = Field(
+    temperature: Number = Field(
         3.3, gt=0, description="a language with n rows is drawn in proportion to n to the power of 1 / temperature"
     )
 
@@ -199,14 +206,14 @@ class MaskedText(Strict):
 class Mixture(Strict):
     """Several tasks trained together; each optimiser step is of one of them, in an order that the seed fixes."""
 
-    tasks: Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(min_length=1)] = Field(
+    tasks: Annotated[tuple[str, ...], BeforeValidator(one_or_list), Field(min_length=1)] = Field(
         description="tasks, or translations, of any kinds"
     )
     sampling: Literal["proportional", "uniform", "temperature"] = Field(
         "proportional", description="how often each has its turn: by its rows, equally often, or in between"
     )
-    temperature: float = Field(2.0, gt=0, description="n rows count as n to the power of 1 / temperature")
-    cap: int | None = Field(None, ge=1, description="a task with more rows counts as if it had so many")
+    temperature: Number = Field(2.0, gt=0, description="n rows count as n to the power of 1 / temperature")
+    cap: Whole | None = Field(None, ge=1, description="a task with more rows counts as if it had so many")
     heads: Literal["separate", "shared"] = Field(
         "separate", description="`shared`: one head for all tasks, which must have the same kind and labels"
     )
@@ -223,17 +230,19 @@ class Translation(Strict):
     """A task whose training rows are translated, by a model or by the user."""
 
     task: str = Field(description="the task whose training rows are translated")
-    into: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = Field((), description="languages to translate into")
+    into: Annotated[tuple[str, ...], BeforeValidator(one_or_list)] = Field(
+        (), description="languages to translate into"
+    )
     translator: str | None = Field(None, description="a seq2seq model: a folder, or a hub id, optionally @revision")
     files: Mapping[str, File] = Field(default_factory=dict, description="translations that are there, by language")
     keep_source: bool = Field(True, description="train on the rows that were translated, too")
-    beams: int = Field(1, ge=1, description="of the translator's search")
-    max_length: int = Field(256, ge=8, description="tokens of a text for the translator; longer ones are split")
+    beams: Whole = Field(1, ge=1, description="of the translator's search")
+    max_length: Whole = Field(256, ge=8, description="tokens of a text for the translator; longer ones are split")
     projection: Literal["auto", "markers", "alignment"] = Field(
         "auto", description="how spans and tags find their place: `auto` aligns where markers were lost"
     )
     encoder: str = Field("embedded", description="the model whose states align words, for projection")
-    min_quality: float = Field(0.5, ge=0, le=1, description="a row whose projection scores less is dropped")
+    min_quality: Number = Field(0.5, ge=0, le=1, description="a row whose projection scores less is dropped")
 
     @model_validator(mode="after")
     def _comes_from_somewhere(self) -> "Translation":
@@ -246,47 +255,80 @@ class Translation(Strict):
         return self
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(min_length=1)]
-
-
-def _preset(value: object) -> object:
+def named_preset(value: object) -> object:
     """``paper`` is ``{preset: paper}``."""
     return {"preset": value} if isinstance(value, str) else value
 
 
-Intermediate = Annotated[str, BeforeValidator(_intermediate_name)]
-Overrides = Mapping[str, Any]
+#: Fields of a recipe, of which only those that are given count; a preset's name will do.
+Fields = Annotated[Recipe, BeforeValidator(named_preset)]
+
+
+class Variant(Recipe):
+    """One of the recipes of a study: fields for every training stage, and below the name of a role, a task or a mixture
+    those for it alone."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Fields]
+
+    @property
+    def places(self) -> Mapping[str, Recipe]:
+        """The fields for a role, a task or a mixture alone."""
+        return self.__pydantic_extra__
+
+
+Count = Annotated[int, Field(strict=True, ge=1)]
+#: Generators take seeds of 32 bits.
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]
+Seeds = Annotated[tuple[Seed, ...], BeforeValidator(one_or_list), Field(min_length=1)]
+Names = Annotated[tuple[str, ...], BeforeValidator(one_or_list), Field(min_length=1)]
+Intermediate = Annotated[str, BeforeValidator(sequence_name)]
 
 
 class Study(Strict):
-    """Axes that expand into chains: every model x intermediate x target x seed."""
+    """Axes that expand into chains: every recipe x model x intermediate x size x seed x target."""
 
     name: str = Field("study", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="names its folder and report")
     models: Names = Field(("embedded",), description="`embedded`, a folder, or a hub id, optionally @revision")
-    intermediates: Annotated[tuple[Intermediate, ...], BeforeValidator(_as_list), Field(min_length=1)] = Field(
+    intermediates: Annotated[tuple[Intermediate, ...], BeforeValidator(one_or_list), Field(min_length=1)] = Field(
         (NONE,),
         description="`none`, a task, a mixture (its name, or tasks with + between), or a list of these trained one "
         "after another",
     )
     targets: Names = Field(description="tasks to measure; those with English training data are trained on first")
-    train_on: Mapping[str, Annotated[tuple[str, ...], BeforeValidator(_as_list)]] = Field(
+    train_on: Mapping[str, Annotated[tuple[str, ...], BeforeValidator(one_or_list)]] = Field(
         default_factory=dict, description="target: tasks or files to train on before measuring it, instead of its usual"
     )
-    seeds: Annotated[tuple[int, ...], BeforeValidator(_as_list), Field(min_length=1)] = Field(
+    sizes: Annotated[tuple[Count | Literal["all"], ...], BeforeValidator(one_or_list)] = Field(
+        (),
+        description="each intermediate with so many training rows of each of its tasks: a smaller set lies within a "
+        "larger one; `all` is as many as the recipe says. One alone: `task@1000` among the intermediates",
+    )
+    recipes: Mapping[str, Annotated[Variant, BeforeValidator(named_preset)]] = Field(
+        default_factory=dict,
+        description="an axis: by name, recipe fields that come before all others; those of a role or a task below its "
+        "name",
+    )
+    seeds: Seeds = Field(
         (1,), description="one chain each; two or more let the intervals cover the training's own variance"
     )
+    target_seeds: Mapping[str, Seeds] = Field(
+        default_factory=dict, description="target, or suite: seeds of its chains, instead of `seeds`"
+    )
     languages: Names = Field(("all",), description="languages to measure: `all`, tags, or a selector")
-    data: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = Field(
+    data: Annotated[tuple[str, ...], BeforeValidator(one_or_list)] = Field(
         (), description="folders of data sets, searched in order, and `hub`; the hub alone if not given"
     )
     partial: bool = Field(
         False, description="accept fewer rows and languages than published, and dev where test labels are withheld"
     )
-    test_examples: int | None = Field(None, ge=1, description="measure on at most this many test rows a language")
-    recipe: Annotated[Recipe, BeforeValidator(_preset)] = Field(
-        Recipe(), description="of every training stage; a preset's name will do"
+    test_examples: Count | Mapping[str, Count] | None = Field(
+        None,
+        description="measure on at most this many test rows a language; a number, or one for each target or suite "
+        "named",
     )
-    overrides: Mapping[str, Overrides] = Field(
+    recipe: Fields = Field(Recipe(), description="of every training stage; a preset's name will do")
+    overrides: Mapping[str, Fields] = Field(
         default_factory=dict, description="recipe fields by role (`intermediate`, `target`), task or mixture"
     )
     mixtures: Mapping[str, Mixture] = Field(default_factory=dict, description="tasks trained together, by name")
@@ -298,50 +340,51 @@ class Study(Strict):
 
     @model_validator(mode="after")
     def _check(self) -> "Study":
-        for axis in ("models", "intermediates", "targets", "seeds"):
-            values = getattr(self, axis)
-            if len(set(values)) < len(values):
-                repeated = next(value for value in values if values.count(value) > 1)
-                raise ValueError(f"{axis} names {repeated!r} twice")
-        for name, fields in self.overrides.items():
-            try:
-                Recipe.model_validate({**self.recipe.model_dump(), **fields})
-            except ValueError as error:
-                raise ValueError(f"overrides.{name}: {first_problem(error)}") from None
+        axes: dict[tuple[str, ...], tuple[object, ...]] = {
+            (axis,): getattr(self, axis) for axis in ("models", "intermediates", "sizes", "targets", "seeds")
+        }
+        axes |= {("target_seeds", name): seeds for name, seeds in self.target_seeds.items()}
+        for place, values in axes.items():
+            for number, value in enumerate(values):
+                if value in values[:number]:
+                    raise _fault((*place, number), f"{'.'.join(place)} names {value!r} twice")
+        for number, intermediate in enumerate(self.intermediates):
+            steps = (step.rpartition(OF_ROWS) for step in intermediate.split(THEN))
+            if any(sign and not rows.strip("0 ") for _, sign, rows in steps):
+                raise _fault(("intermediates", number), f"{intermediate!r}: a size is a number of rows, at least 1")
+        for field in ("files", "mixtures", "translations"):
+            for name in getattr(self, field):
+                if sized(name) != (name, None):
+                    raise _fault((field, name), f"{field}: the name {name!r} ends as a size does: choose another one")
+        if "" in self.recipes:
+            raise _fault(("recipes", ""), "recipes: a recipe needs a name")
         return self
 
-    def recipe_for(
-        self,
-        name: str,
-        role: Literal["intermediate", "target"],
-        usual: Mapping[str, Any] | None = None,
-        kind: str = "sequence",
-        mixture: str = "",
-        of: str = "",
-    ) -> Recipe:
-        """The recipe of a training stage, or of one member of a mixture.
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """The intermediates, each in all sizes; ``none`` has none."""
+        sizes = self.sizes or (ALL,)
+        every = (of_size(name, size) for name in self.intermediates for size in (sizes if name != NONE else (ALL,)))
+        return tuple(dict.fromkeys(every))
 
-        What comes later counts: what is ``usual`` for the task, a preset, what the study says of all stages, of the
-        role, of the mixture, and of the task. A translation has the preset of the task that it is a translation ``of``.
+    def seeds_of(self, target: str) -> tuple[int, ...]:
+        """The seeds of the chains that end in ``target``."""
+        return self.target_seeds.get(target, self.seeds)
 
-        Raises:
-            SpecError: the training is to stop by evaluations that it does not make.
-        """
-        from isthmus.recipes import preset
+    def test_limit(self, target: str) -> int | None:
+        """How many test rows a language the target is measured on; None for all."""
+        asked = self.test_examples
+        return asked.get(target) if isinstance(asked, Mapping) else asked
 
-        said: list[Mapping[str, Any]] = [{field: getattr(self.recipe, field) for field in self.recipe.model_fields_set}]
-        said += [self.overrides.get(place, {}) for place in (role, mixture, name)]
-        asked = next((each["preset"] for each in reversed(said) if each.get("preset")), None)
-        changes = {**(usual or {}), **(preset(asked, role, of or name, kind) if asked else {})}
-        for each in said:
-            changes |= each
-        if changes.get("evaluate_every") is None:
-            if not any("evaluate_every" in each for each in said):
-                wanting = next((field for field in _STOPPING if any(each.get(field) for each in said)), None)
-                if wanting:
-                    raise SpecError(f"{wanting} needs evaluate_every: without evaluations there is nothing to compare.")
-            changes = {field: value for field, value in changes.items() if field not in _STOPPING}
-        return Recipe.model_validate({**changes, "preset": None})
+
+def _fault(place: tuple[str | int, ...], message: str) -> PydanticCustomError:
+    """What is wrong between fields, and at which of them."""
+    return PydanticCustomError("study", "{message}", {"message": message, "place": place})
+
+
+def said(recipe: Recipe) -> dict[str, Any]:
+    """The fields of a recipe that were given."""
+    return {name: getattr(recipe, name) for name in recipe.model_fields_set if name in Recipe.model_fields}
 
 
 def retrieval_for(said: Retrieval, usual: Mapping[str, Any]) -> Retrieval:
@@ -353,6 +396,28 @@ def retrieval_for(said: Retrieval, usual: Mapping[str, Any]) -> Retrieval:
 def steps_of(intermediate: str) -> tuple[str, ...]:
     """The tasks of an intermediate, in the order they are trained; none for ``none``."""
     return () if intermediate == NONE else tuple(step.strip() for step in intermediate.split(THEN))
+
+
+def of_size(intermediate: str, size: int | str) -> str:
+    """The intermediate with ``size`` rows of each of its tasks; one that names a size already, or `all`, keeps it."""
+    if size == ALL and OF_ROWS not in intermediate:
+        return intermediate
+    found = []
+    for step in steps_of(intermediate):
+        task, rows = sized(step)
+        own = rows is not None or task != step
+        found.append(task if rows is None and (own or size == ALL) else step if own else f"{step}{OF_ROWS}{size}")
+    return THEN.join(found)
+
+
+def sized(name: str) -> tuple[str, int | None]:
+    """``task@1000`` as the task and its rows, ``task@all`` as the task and None; any other name as it is, and None."""
+    task, sign, rows = name.rpartition(OF_ROWS)
+    if not (sign and task):
+        return name, None
+    if rows == ALL:
+        return task, None
+    return (task, int(rows)) if rows.isascii() and rows.isdecimal() and int(rows) else (name, None)
 
 
 def first_problem(error: Exception) -> str:

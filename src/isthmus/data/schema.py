@@ -66,6 +66,12 @@ SCHEMAS: Mapping[Kind, pa.Schema] = {
 CANDIDATES: pa.Schema = _schema(("text", _TEXT), ("context", _TEXT))
 #: The kinds whose rows are queries among candidates.
 SEARCHING = frozenset({Kind.MINING, Kind.RANKING})
+#: The kinds that compare vectors of texts, and need no head.
+BY_VECTORS = SEARCHING | {Kind.BITEXT}
+#: The kinds whose labels are stretches of a text, or stand on its words, and must find their place in a translation.
+PROJECTED = frozenset({Kind.SPAN, Kind.TAGGING})
+#: The kinds that can be translated: in the others, which text belongs to which is what is to be found.
+TRANSLATED = PROJECTED | {Kind.SEQUENCE, Kind.PAIR, Kind.CHOICE}
 #: The columns that hold what is to be predicted; they are null where the labels are withheld.
 GOLD: Mapping[Kind, tuple[str, ...]] = {
     Kind.SEQUENCE: ("label",),

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from isthmus.data.schema import Kind
+from isthmus.data.schema import BY_VECTORS, Kind
 from isthmus.disk import sha256
 from isthmus.errors import ModelError
 from isthmus.stage import canonical
@@ -23,10 +23,8 @@ HEADS: Mapping[Kind, str] = {
     Kind.TAGGING: "ForTokenClassification",
     Kind.SPAN: "ForQuestionAnswering",
     Kind.CHOICE: "ForMultipleChoice",
-    Kind.BITEXT: "",
-    Kind.MINING: "",
-    Kind.RANKING: "",
     Kind.TEXT: "ForMaskedLM",
+    **dict.fromkeys(BY_VECTORS, ""),
 }
 #: How a translator writes, where its folder says so.
 GENERATION = "generation_config.json"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
-from isthmus.data.schema import Kind
+from isthmus.data.schema import PROJECTED, TRANSLATED, Kind
 from isthmus.errors import SpecError
 from isthmus.translate.align import Aligner, Sentence
 from isthmus.translate.project import Job, Languages, by_alignment, by_markers, marked_sentence, sentence
@@ -24,8 +24,6 @@ _TEXTS: Mapping[Kind, tuple[str, ...]] = {
     Kind.PAIR: ("text", "text_pair"),
     Kind.CHOICE: ("text", "question"),
 }
-#: The kinds whose labels are stretches of a text, or stand on its words.
-PROJECTED = frozenset({Kind.SPAN, Kind.TAGGING})
 #: Names of relations in the place of a question (COPA): XCOPA leaves them in English, too.
 _RELATIONS = frozenset({"cause", "effect"})
 
@@ -92,7 +90,7 @@ class Rules:
 
 def check_kind(kind: Kind) -> None:
     """Refuse kinds whose rows mean nothing in another language. Raises SpecError."""
-    if kind not in _TEXTS and kind not in PROJECTED:
+    if kind not in TRANSLATED:
         raise SpecError(
             f"A {kind} task cannot be translated: it is about which text belongs to which other one, "
             "and a translation would be another task."

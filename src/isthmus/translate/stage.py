@@ -17,7 +17,7 @@ import torch
 
 from isthmus.data.catalog import read_rows
 from isthmus.data.provenance import Provenance, provenance, stamped
-from isthmus.data.schema import SCHEMAS, Kind, check_table
+from isthmus.data.schema import PROJECTED, SCHEMAS, Kind, check_table
 from isthmus.disk import replacing, write_atomic
 from isthmus.errors import DataError, SpecError
 from isthmus.execute import Context, Interrupted
@@ -29,7 +29,7 @@ from isthmus.translate.align import Aligner
 from isthmus.translate.cache import Cache
 from isthmus.translate.model import Options, Seq2Seq, Translator
 from isthmus.translate.project import Languages
-from isthmus.translate.rows import PROJECTED, Made, Rules, check_kind, source_of, translated, wording_of
+from isthmus.translate.rows import Made, Rules, check_kind, source_of, translated, wording_of
 from isthmus.translate.wording import Progress, cut, in_words, translate_all
 
 #: Raise it when the same translator would translate a sentence otherwise.
