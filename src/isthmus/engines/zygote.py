@@ -1,18 +1,25 @@
-"""The process that the local engine forks stages from. Speaks JSON lines: orders come in, ended stages go out.
+"""The process that stages are forked from. Speaks JSON lines: orders come in, ended stages go out.
+
+    {"key": ..., "file": ..., "log": ..., "variables": {...}}   begin a stage, with these variables in its environment
+    {"end": KEY}                                                end a stage at once
+    {"ready": true}                                             said once, when everything is imported
+    {"key": ..., "code": ...}                                   said of each stage that ended
 
 It runs nothing itself: a process that has used OpenMP threads cannot be forked safely, one that has only imported can.
 """
 
 import contextlib
-import ctypes
 import importlib
 import json
 import os
 import selectors
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
+
+from isthmus.engines.process import die_with_parent, redirect
 
 HEAVY = (
     "torch",
@@ -29,7 +36,6 @@ HEAVY = (
     "isthmus.evaluate.score",
     "isthmus.model.stage",
 )
-_PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
@@ -44,6 +50,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: _signal_all(children, signal.SIGTERM))
     for name in HEAVY:
         importlib.import_module(name)
+    _say(answers, {"ready": True})
     with selectors.DefaultSelector() as selector:
         selector.register(sys.stdin.fileno(), selectors.EVENT_READ)
         selector.register(reading, selectors.EVENT_READ)
@@ -59,26 +66,34 @@ def main() -> None:
                     break
                 *lines, buffer = (buffer + chunk).split(b"\n")
                 for line in lines:
-                    order = json.loads(line)
-                    children[_fork(order, (reading, writing))] = order["key"]
+                    _obey(json.loads(line), children, (reading, writing))
                 _reap(children, answers)
     _signal_all(children, signal.SIGKILL)
 
 
-def _fork(order: dict[str, str], inherited: tuple[int, int]) -> int:
+def _obey(order: dict[str, Any], children: dict[int, str], inherited: tuple[int, int]) -> None:
+    """Begin a stage, or end one."""
+    if "end" not in order:
+        children[_fork(order, inherited)] = order["key"]
+        return
+    _signal_all([process for process, key in children.items() if key == order["end"]], signal.SIGKILL)
+
+
+def _fork(order: dict[str, Any], inherited: tuple[int, int]) -> int:
     """Begin a stage in a process of its own; returns its id (in the parent)."""
     child = os.fork()
     if child:
         return child
     code = 1
     try:
-        _die_with_parent()
+        die_with_parent()
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         for descriptor in inherited:
             os.close(descriptor)
-        _redirect(Path(order["log"]))
+        redirect(Path(order["log"]))
+        os.environ.update(order["variables"])
         from isthmus.execute import run_stage_file
 
         code = run_stage_file(Path(order["file"]))
@@ -89,37 +104,22 @@ def _fork(order: dict[str, str], inherited: tuple[int, int]) -> int:
         os._exit(code)
 
 
-def _redirect(log: Path) -> None:
-    """Nothing to read from, and everything printed to the end of the log."""
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    try:
-        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    except OSError:  # a full disk must not keep the stage from saying so
-        output = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-
-
-def _die_with_parent() -> None:
-    """Have the kernel end this process when the zygote dies (Linux; elsewhere the zygote does it when it can)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def _reap(children: dict[int, str], answers: TextIO) -> None:
     """Say which children ended."""
     while children:
         process, status = os.waitpid(-1, os.WNOHANG)
         if process == 0:
             return
-        message = {"key": children.pop(process), "code": os.waitstatus_to_exitcode(status)}
-        answers.write(json.dumps(message) + "\n")
-        answers.flush()
+        _say(answers, {"key": children.pop(process), "code": os.waitstatus_to_exitcode(status)})
 
 
-def _signal_all(children: dict[int, str], number: int) -> None:
-    for process in list(children):
+def _say(answers: TextIO, message: dict[str, Any]) -> None:
+    answers.write(json.dumps(message) + "\n")
+    answers.flush()
+
+
+def _signal_all(processes: Iterable[int], number: int) -> None:
+    for process in list(processes):
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, number)
 
