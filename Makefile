@@ -4,7 +4,7 @@ STORE ?= store
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
-CHECKED := $(wildcard src tests scripts benchmarks)
+CHECKED := $(wildcard src tests scripts benchmarks recipes)
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart test coverage lint docs clean distclean

@@ -7,9 +7,20 @@ if TYPE_CHECKING:
     from isthmus.api import Resources, load_study, run
     from isthmus.errors import IsthmusError
     from isthmus.report.summary import summarise
+    from isthmus.result_views import predictions_reader, results_table
     from isthmus.spec import Recipe, Study
 
-__all__ = ["IsthmusError", "Recipe", "Resources", "Study", "load_study", "run", "summarise"]
+__all__ = [
+    "IsthmusError",
+    "Recipe",
+    "Resources",
+    "Study",
+    "load_study",
+    "predictions_reader",
+    "results_table",
+    "run",
+    "summarise",
+]
 
 _HOMES = {
     "IsthmusError": "isthmus.errors",
@@ -17,6 +28,8 @@ _HOMES = {
     "Resources": "isthmus.api",
     "Study": "isthmus.spec",
     "load_study": "isthmus.api",
+    "predictions_reader": "isthmus.result_views",
+    "results_table": "isthmus.result_views",
     "run": "isthmus.api",
     "summarise": "isthmus.report.summary",
 }

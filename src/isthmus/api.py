@@ -8,8 +8,8 @@ print(isthmus.summarise(results).headline)
 """
 
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -17,17 +17,19 @@ import yaml
 
 from isthmus.collect import collect
 from isthmus.disk import plainly, write_atomic
-from isthmus.engines.local import LocalEngine
+from isthmus.engines.choose import choose
+from isthmus.engines.gpus import visible
 from isthmus.errors import SpecError, StoreError, nearest
 from isthmus.facts import facts_of
 from isthmus.plan import Goal, Plan, plan
 from isthmus.results import Results
-from isthmus.runner import Walk, Watcher, run_plan, states_of
+from isthmus.runner import Policy, Walk, Watcher, run_plan, states_of
 from isthmus.spec import Study
 from isthmus.stage import Settings
 from isthmus.store import Store
 from isthmus.study_file import parse_study, read_study
 from isthmus.tasks.core import Task
+from isthmus.tracking import check as check_trackers
 
 _MEMORY_PER_WORKER = 2_000_000_000  # bytes: what a stage of a small encoder takes, with room
 
@@ -45,15 +47,28 @@ class Resources:
     gradient_checkpointing: bool = False
     compile: bool = False
     attention: str | None = None
+    #: `local`, `ray` or `slurm`, and what it is told besides (`isthmus.engines.choose`)
+    engine: str = "local"
+    engine_options: Mapping[str, str] = field(default_factory=dict)
+    #: tries of a failed stage beyond the first, and the seconds that one may take
+    retries: int = 1
+    timeout: float | None = None
+    #: `tensorboard`, `wandb`, ...: what to tell of losses and scores (`isthmus.tracking`)
+    trackers: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.trackers:
+            check_trackers(self.trackers)
 
     def settle(self) -> tuple[int, Settings]:
-        """The number of stages to run at once, and the settings of each."""
+        """The number of stages to run at once on this machine, and the settings of each: on GPUs, one for each."""
         import psutil
 
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        on_gpu = self.device == "cuda" or (self.device == "auto" and Path("/proc/driver/nvidia/gpus").exists())
+        gpus = visible(os.environ) if self.device != "cpu" else ()
         fitting = int(psutil.virtual_memory().available // _MEMORY_PER_WORKER)
-        workers = self.workers or (1 if on_gpu else max(1, min(cores, fitting, 8) // self.processes))
+        room = len(gpus) if gpus else min(cores, fitting, 8)
+        workers = self.workers or max(1, room // self.processes)
         settings = Settings(
             max(1, cores // workers),
             self.device,
@@ -64,6 +79,7 @@ class Resources:
             self.gradient_checkpointing,
             self.compile,
             self.attention,
+            self.trackers,
         )
         return workers, settings
 
@@ -102,10 +118,15 @@ def make_plan(
 
 
 def walk(planned: Plan, store: Store, resources: Resources, watcher: Watcher) -> Walk:
-    """Run what is not finished of a plan on this machine."""
+    """Run what is not finished of a plan, by the engine that the resources name."""
     workers, settings = resources.settle()
+    if settings.trackers:
+        settings = replace(settings, project=planned.study.name)
+    policy = Policy(resources.retries, resources.timeout)
     with plainly(store.root):
-        return run_plan(planned, store, LocalEngine(workers, settings.threads), settings, watcher)
+        settled = (workers, settings)
+        chosen = choose(resources.engine, resources.engine_options, resources.workers, settled, store.root)
+        return run_plan(planned, store, chosen.engine, chosen.settings, watcher, policy)
 
 
 def run(

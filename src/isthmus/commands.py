@@ -17,12 +17,14 @@ from isthmus import api
 from isthmus.api import Resources
 from isthmus.collect import collect
 from isthmus.cost import estimates
+from isthmus.engines.choose import options_of
 from isthmus.errors import IsthmusError, ResourceError, SpecError, StageFailed
 from isthmus.exporting import check_free, copy_model
 from isthmus.facts import is_file
 from isthmus.plan import Plan
 from isthmus.plan_training import mixture_of
 from isthmus.progress import shows_bars, watcher_for
+from isthmus.remote.live import Link, linked
 from isthmus.results import Results
 from isthmus.runner import State, Walk, Watcher
 from isthmus.spec import NONE, Study, first_problem
@@ -43,41 +45,47 @@ class Run:
     how: Resources
     as_json: bool
     quiet: bool  # no progress
+    remote: str | None = None  # the address of a remote store to share
 
 
-def resources(workers: int | None, device: str, checkpoint_seconds: float, **training: Any) -> Resources:
-    """The resources that the options ask for; ``training`` are further fields of `Resources`.
+def resources(workers: int | None, device: str, checkpoint_seconds: float, **more: Any) -> Resources:
+    """The resources that the options ask for; ``more`` are further fields of `Resources`.
 
     Raises:
         SpecError: an option has a value that it cannot have.
         ResourceError: there is no such device.
     """
-    if training.get("shard", "none") not in ("none", "full", "offload"):
-        raise SpecError(f"--shard is none, full or offload, not {training['shard']!r}.")
+    if more.get("shard", "none") not in ("none", "full", "offload"):
+        raise SpecError(f"--shard is none, full or offload, not {more['shard']!r}.")
     if device not in ("auto", "cpu", "cuda"):
         raise SpecError(f"--device is auto, cpu or cuda, not {device!r}.")
-    if device == "cuda":
+    options_of(more.get("engine", "local"), more.get("engine_options", {}))
+    if device == "cuda" and more.get("engine", "local") == "local":
         import torch
 
         if not torch.cuda.is_available():
             raise ResourceError("--device cuda: PyTorch finds no CUDA device on this machine; leave --device out.")
-    return Resources(workers, device, checkpoint_seconds, **training)
+    return Resources(workers, device, checkpoint_seconds, **more)
 
 
 def run_study(name: str, changes: tuple[str, ...], run: Run) -> None:
     """``isthmus run``."""
     study = api.load_study(name, changes)
     store = Store.open(run.store)
-    planned = planned_for(study, store, "scores", run.quiet)
-    if not run.quiet:
-        say_notes(planned)
-    folder = api.keep_study(study, store)
-    walked = walk_plan(planned, store, run)
-    results = collect(planned, store, walked.states, walked.errors, api.study_yaml(study), _command(name, changes))
-    page = folder / "report.html"
-    new = walked.finished_here or walked.errors or not page.exists()
-    if new:
-        build_page(results, page)
+    with linked(store, run.remote, run.quiet) as link:
+        link.rows(study.name)
+        planned = planned_for(study, store, "scores", run.quiet)
+        if not run.quiet:
+            say_notes(planned)
+        folder = api.keep_study(study, store)
+        link.stages(planned)
+        walked = walk_plan(planned, store, run, link)
+        results = collect(planned, store, walked.states, walked.errors, api.study_yaml(study), _command(name, changes))
+        page = folder / "report.html"
+        new = walked.finished_here or walked.errors or not page.exists()
+        if new:
+            build_page(results, page)
+        link.study(planned)
     problem = failure(walked)
     if run.as_json:
         more = {"stages_run": len(walked.finished_here), "stages": walked.total}
@@ -95,8 +103,8 @@ def _command(name: str, changes: tuple[str, ...]) -> str:
     return shlex.join(["isthmus", "run", name, *(part for change in changes for part in ("--set", change))])
 
 
-def walk_plan(planned: Plan, store: Store, run: Run) -> Walk:
-    """Run what is not finished; progress goes to standard error.
+def walk_plan(planned: Plan, store: Store, run: Run, link: Link | None = None) -> Walk:
+    """Run what is not finished, and share it by ``link``; progress goes to standard error.
 
     Raises:
         IsthmusError: with the status 130, when the run was interrupted.
@@ -107,6 +115,8 @@ def walk_plan(planned: Plan, store: Store, run: Run) -> Walk:
         costs = estimates(planned, store) if shows_bars() else {}
         seconds = {key: cost.seconds for key, cost in costs.items()}
         watcher = watcher_for(seconds, run.how.settle()[0])
+    if link is not None:
+        store, watcher = link.store, link.watcher(watcher)
     walked = api.walk(planned, store, run.how, watcher)
     if walked.interrupted:
         done = walked.count(State.DONE)

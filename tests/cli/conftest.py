@@ -23,10 +23,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from isthmus import api
 from isthmus.cli import main
 from isthmus.disk import sha256
-from isthmus.engines import Ended
+from isthmus.engines import Ended, choose
 from isthmus.execute import run_stage_file
 from tests.tiny import SENTENCES
 
@@ -100,7 +99,7 @@ class EngineHere:
 
     slots = 1
 
-    def __init__(self, *_: int) -> None:
+    def __init__(self, *_: object) -> None:
         self._ended: list[Ended] = []
 
     def start(self, key: str, stage_file: Path, log: Path) -> None:
@@ -110,6 +109,9 @@ class EngineHere:
     def ended(self, timeout: float) -> list[Ended]:
         ended, self._ended = self._ended, []
         return ended
+
+    def cancel(self, key: str) -> None:
+        pass
 
     def stop(self, patience: float) -> None:
         pass
@@ -128,7 +130,7 @@ def story(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(api, "LocalEngine", EngineHere)
+        patch.setattr(choose, "LocalEngine", EngineHere)
         patch.setattr(sys, "argv", ["isthmus", *command])
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as left:
             main()
@@ -198,7 +200,7 @@ def write(name: str, content: str | bytes) -> None:
 @pytest.fixture
 def isthmus(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Said]:
     """The program, and the stages it runs, in this process."""
-    monkeypatch.setattr(api, "LocalEngine", EngineHere)
+    monkeypatch.setattr(choose, "LocalEngine", EngineHere)
 
     def run(*arguments: object) -> Said:
         monkeypatch.setattr(sys, "argv", ["isthmus", *map(str, arguments)])

@@ -1,7 +1,7 @@
 """The options of the command line, and what completes them. Nothing heavy is imported before it is asked for."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,6 +30,10 @@ def suite_names(incomplete: str) -> list[str]:
 
 StoreOption = Annotated[Path, typer.Option("--store", envvar="ISTHMUS_STORE", help="The folder of finished stages.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts, and no progress.")]
+RemoteAddress = Annotated[
+    str | None,
+    typer.Option("--remote", help="Share a remote store, such as s3://bucket/prefix: fetch what it has, add to it."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Stages to run at once; decided by the machine if not given.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
@@ -92,4 +96,40 @@ Recompute = Annotated[
 ]
 Compile = Annotated[bool, typer.Option("--compile", help="Train with layers compiled by torch.compile.")]
 
+EngineName = Annotated[str, typer.Option("--engine", help="What runs the stages: local, ray or slurm.")]
+EngineOptions = Annotated[
+    list[str] | None,
+    typer.Option("--engine-option", metavar="NAME=VALUE", help="For the engine: address=auto, partition=gpu, ..."),
+]
+Retries = Annotated[int, typer.Option(min=0, help="Tries of a failed stage beyond the first.")]
+Timeout = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="End a try of a stage that takes longer than 90 (seconds), 30m or 2h."),
+]
+TrackerNames = Annotated[
+    list[str] | None,
+    typer.Option("--tracker", help="Tell tensorboard, wandb, mlflow, ... of losses and scores. May be repeated."),
+]
+
 DEFAULT_STORE = Path("store")
+
+
+def training_fields(
+    processes: int, shard: str, micro_batch: int | None, recompute: bool, compile_layers: bool
+) -> dict[str, Any]:
+    """How trainings compute, as fields of `isthmus.api.Resources`."""
+    return {
+        "processes": processes,
+        "shard": shard,
+        "micro_batch": micro_batch,
+        "gradient_checkpointing": recompute,
+        "compile": compile_layers,
+    }
+
+
+def engine_fields(engine: str, options: list[str] | None, retries: int, timeout: str | None) -> dict[str, Any]:
+    """What runs the stages and how it meets failure, as fields of `isthmus.api.Resources`."""
+    from isthmus.engines.options import pairs, seconds_of
+
+    told = pairs(options or [])
+    return {"engine": engine, "engine_options": told, "retries": retries, "timeout": seconds_of(timeout)}
