@@ -44,6 +44,7 @@ finally:
 
 
 COMMANDS = {
+    "init",
     "run",
     "plan",
     "train",
@@ -52,6 +53,11 @@ COMMANDS = {
     "submission",
     "score",
     "status",
+    "logs",
+    "why",
+    "results",
+    "view",
+    "schema",
     "tasks",
     "report",
     "stage",

@@ -35,6 +35,7 @@ def killed(what: str, store: Store, url: str, begun: Path, pattern: str, moment:
     return process.wait() == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_killed_pushes_and_pulls(shared: str, tmp_path: Path, s3_server: tuple[str, Path]) -> None:
     here, elsewhere = Store.open(tmp_path / "here"), Store.open(tmp_path / "elsewhere")
     keys = []

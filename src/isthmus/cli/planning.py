@@ -37,7 +37,7 @@ def plan_study(
     all_stages: AllStages = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a study would run, what is done, and what the rest will take."""
+    """Show what a study would run, and what that will take."""
     from isthmus import commands, planning_views
 
     resources = commands.resources(workers, device, 60.0)
@@ -69,7 +69,7 @@ def init(
 def schema(
     output: Annotated[Path | None, typer.Option(help="Write it here instead of to standard output.")] = None,
 ) -> None:
-    """Print the JSON schema of a study, by which editors complete and check it."""
+    """Print the JSON schema of a study, for editors."""
     from isthmus import starting
 
     starting.write_schema(output)

@@ -27,7 +27,7 @@ def store_push(
     quiet: Quiet = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring what is finished to a remote store: object storage, or what else fsspec reaches."""
+    """Bring what is finished to a remote store, such as object storage."""
     from isthmus.remote import commands
 
     raise typer.Exit(commands.push(store, url, tuple(study or ()), dry_run, quiet, as_json))
@@ -55,7 +55,7 @@ def store_pull(
 
 @store_app.command("diff")
 def store_diff(url: Address, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
-    """Show what is finished here and not in a remote store, and the other way round."""
+    """Show what is finished here or in a remote store alone."""
     from isthmus.remote import commands
 
     commands.diff(store, url, as_json)

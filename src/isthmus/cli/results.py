@@ -34,9 +34,9 @@ def results(
     output: Annotated[Path | None, typer.Option(help="Write this file instead of to standard output.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a study's scores as a table: a row for each chain, language and metric.
+    """Show every score of a study as one table.
 
-    On a terminal it is drawn, in a pipe it is CSV. docs/results.md tells what the columns mean.
+    A row for each chain, language and metric. On a terminal it is drawn, in a pipe it is CSV. docs/results.md tells what the columns mean.
     """
     from isthmus import result_views
     from isthmus.errors import SpecError

@@ -25,7 +25,10 @@ def stage_run(
 
 @store_app.command("verify")
 def store_verify(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
-    """Read every file of every finished stage; set damaged stages aside, to be made anew by the next run."""
+    """Read every file of every finished stage.
+
+    Damaged stages are set aside, to be made anew by the next run.
+    """
     from isthmus import cleaning
 
     raise typer.Exit(cleaning.verify(store, as_json))
@@ -54,7 +57,7 @@ def store_gc(
     everything: AllItems = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List what no study that was run in the store needs; with --yes, delete it.
+    """List what no study that was run here needs; --yes deletes it.
 
     Models of isthmus train, and what isthmus evaluate made, are of no study.
     """
@@ -75,7 +78,10 @@ def store_export(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Copy the model of a finished stage out of the store; its card has the scores that the store knows."""
+    """Copy the model of a finished stage out of the store.
+
+    Its card has the scores that the store knows.
+    """
     from isthmus import exporting
 
     exporting.export(key, folder, store, as_json)

@@ -59,7 +59,7 @@ def why(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a stage builds on, what it serves, and why it is or is not up to date."""
+    """Show what a stage builds on, and why it is up to date or not."""
     from isthmus import reason_views
 
     reason_views.show_why(stage, study, store, as_json)

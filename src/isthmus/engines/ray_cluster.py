@@ -177,6 +177,7 @@ def connect(ray: Any, address: str, namespace: str | None, cpus: int) -> None:
         ResourceError: there is no cluster, or none that these versions of Python and Ray can join.
     """
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "namespace": namespace}
+    ray._private.worker._worker_logs_enabled = False  # or it writes of lost nodes among our results
     if address == "local":
         _start(ray, {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": _OBJECTS, **quiet})
         return

@@ -21,7 +21,7 @@ from isthmus.remote.transfer import Moved
 from isthmus.store import Damage, Store
 from isthmus.walk import State, Walk, Watcher
 
-_LOOK = 5.0  # seconds between looks at the lease of a stage that another machine has
+_LOOK = 2.0  # seconds between looks at the lease of a stage that another machine has
 
 
 class Link:
