@@ -24,7 +24,7 @@ from isthmus.kinds import method
 from isthmus.kinds.core import Batcher, Limits, Search
 from isthmus.model.embedded import convert
 from isthmus.model.folder import load_model, load_tokenizer
-from isthmus.spec import Retrieval
+from isthmus.study.spec import Retrieval
 
 MAX_LENGTH = 128
 LABELS = [f"label {number}" for number in range(7)]

@@ -19,11 +19,11 @@ from typing import Any
 
 from isthmus.api import Resources, make_plan, walk
 from isthmus.evaluate.metrics import metric
-from isthmus.execute import Context
-from isthmus.runner import Watcher
-from isthmus.spec import Recipe, Study
+from isthmus.running.execute import Context
+from isthmus.running.runner import Watcher
 from isthmus.stage import Settings
 from isthmus.store import Store
+from isthmus.study.spec import Recipe, Study
 from isthmus.train.rows import parts_of
 
 RECIPE = {

@@ -26,10 +26,10 @@ def train(name: str, options: argparse.Namespace) -> dict[str, Any]:
     from training import Marks
 
     from isthmus.api import make_plan
-    from isthmus.execute import execute
-    from isthmus.spec import Study
+    from isthmus.running.execute import execute
     from isthmus.stage import Settings
     from isthmus.store import Store
+    from isthmus.study.spec import Study
 
     torch.set_num_threads(options.threads)
     recipe = {"epochs": 1, "batch_size": 16, "train_examples": options.examples, "learning_rate": 2e-5}

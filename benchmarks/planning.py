@@ -16,16 +16,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from isthmus.cost import estimates_and_error
 from isthmus.data.catalog import SplitFacts
 from isthmus.data.schema import Kind
-from isthmus.forecast import alone, schedule, sharing
-from isthmus.plan import Facts, ModelSource, Plan, plan
-from isthmus.rates import machine
-from isthmus.runner import states_of
-from isthmus.spec import NONE, Study
+from isthmus.planning.cost import estimates_and_error
+from isthmus.planning.forecast import alone, schedule, sharing
+from isthmus.planning.plan import Facts, ModelSource, Plan, plan
+from isthmus.planning.rates import machine
+from isthmus.running.runner import states_of
 from isthmus.stage import Settings
 from isthmus.store import Store
+from isthmus.study.spec import NONE, Study
 from isthmus.tasks.core import Task
 
 LANGUAGES = tuple(f"l{number:02d}" for number in range(40))

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from isthmus import api
 from isthmus.disk import link_or_copy
-from isthmus.plan import Plan
+from isthmus.planning.plan import Plan
 from isthmus.stage import FileFact
 from isthmus.store import Store
 

@@ -25,11 +25,11 @@ from tests.run.small_study import FIELDS, TASKS
 from tests.tiny import write_tiny_model
 
 from isthmus.api import Resources, make_plan, walk
-from isthmus.plan import Plan
-from isthmus.runner import State, Walk, Watcher
-from isthmus.spec import Study
+from isthmus.planning.plan import Plan
+from isthmus.running.runner import State, Walk, Watcher
 from isthmus.stage import Stage
 from isthmus.store import Store
+from isthmus.study.spec import Study
 
 GOALS = {"local": 50, "ray": 150}  # milliseconds
 OPTIONS = {"local": {}, "ray": {}, "slurm": {"cluster": "local"}}

@@ -133,7 +133,7 @@ def write_rows(case: Case, data: Path, folder: Path, examples: int, dev: int) ->
     """The rows that all contestants read, as JSON lines: part of the training rows, drawn at random, and of the dev
     rows. Isthmus reads them from the data sets' own files, so that everybody gets the same."""
     from isthmus.data.files import file_task
-    from isthmus.facts import bound
+    from isthmus.planning.facts import bound
     from isthmus.tasks import registry
     from isthmus.tasks.core import Where
 
@@ -172,12 +172,12 @@ def labels_of(table: Any, kind: str) -> list[str]:
 def run_isthmus(job: Job, case: Case, folder: Path) -> tuple[Any, float]:
     """Train as `isthmus train` does, in this process; returns the trained model and the seconds of the stage."""
     from isthmus.api import make_plan
-    from isthmus.execute import execute
     from isthmus.kinds import method
     from isthmus.model.folder import load_model
-    from isthmus.spec import Study
+    from isthmus.running.execute import execute
     from isthmus.stage import Settings
     from isthmus.store import Store
+    from isthmus.study.spec import Study
 
     recipe = {
         "epochs": 1, "batch_size": case.batch_size, "max_length": case.max_length, "precision": job.precision,
@@ -226,7 +226,7 @@ def evaluate(model: Any, job: Job, case: Case) -> list[list[float]]:
     from isthmus.kinds import method
     from isthmus.kinds.core import Batcher, Limits, Search
     from isthmus.model.folder import load_tokenizer
-    from isthmus.spec import Retrieval
+    from isthmus.study.spec import Retrieval
 
     how, tokenizer, dev = method(case.kind), load_tokenizer(Path(job.model)), read(job.dev, case.kind)
     search = Search("en", Retrieval(), tokenizer, Limits(case.max_length))

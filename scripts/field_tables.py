@@ -1,6 +1,6 @@
 """Write the tables of fields in docs/studies.md and of columns in docs/results.md from the code that sets them.
 
-The fields are those of the models in isthmus.spec, the columns those of isthmus.tidy.columns.
+The fields are those of the models in isthmus.study.spec, the columns those of isthmus.tidy.columns.
 
 python scripts/field_tables.py            # rewrite what stands between the markers
 python scripts/field_tables.py --check    # change nothing; exit 1 if the page is out of date
@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from task_table import table, update
 
-from isthmus import spec
+from isthmus.study import spec
 from isthmus.tidy import columns
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from isthmus.kinds.core import Feature, Method
-from isthmus.spec import Recipe
+from isthmus.study.spec import Recipe
 from isthmus.train.loop import Member, Training, run
 from isthmus.train.optimizer import make_optimizer
 

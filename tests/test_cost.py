@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isthmus.cost import Corrections, Fit, estimates, estimates_and_error, fit
 from isthmus.data.catalog import SplitFacts
 from isthmus.data.schema import Kind
-from isthmus.forecast import alone, closure, schedule, sharing, smaller
-from isthmus.plan import Facts, ModelSource, Plan, plan
-from isthmus.rates import Rates, calibrations, keep, machine, path_of, rates_of
-from isthmus.spec import NONE, Study
+from isthmus.planning.cost import Corrections, Fit, estimates, estimates_and_error, fit
+from isthmus.planning.forecast import alone, closure, schedule, sharing, smaller
+from isthmus.planning.plan import Facts, ModelSource, Plan, plan
+from isthmus.planning.rates import Rates, calibrations, keep, machine, path_of, rates_of
 from isthmus.stage import Record, Settings, Stage
 from isthmus.store import Store
+from isthmus.study.spec import NONE, Study
 from isthmus.tasks.core import Task
 
 KINDS = {"squad": Kind.SPAN, "copa": Kind.CHOICE, "tatoeba": Kind.BITEXT}
@@ -234,7 +234,7 @@ def test_seeds_are_dropped_first_then_sizes_then_intermediates() -> None:
     assert offers[-1] is None
     for offer in filter(None, offers):
         from isthmus.api import study_yaml
-        from isthmus.study_file import parse_study
+        from isthmus.study.file import parse_study
 
         again = plan(parse_study(study_yaml(study), "s", offer.changes), facts())
         assert len(again.chains) == offer.chains and len(again.stages) == offer.seconds, "as if it had been planned so"

@@ -11,14 +11,14 @@ from isthmus.api import load_study, study_yaml
 from isthmus.data.catalog import SplitFacts
 from isthmus.data.schema import Kind
 from isthmus.errors import SpecError
-from isthmus.facts import members_of
-from isthmus.forecast import closure
-from isthmus.plan import Facts, ModelSource, Plan, plan
-from isthmus.plan_training import mixture_of
-from isthmus.recipes import Place, recipe_for
-from isthmus.spec import NONE, Recipe, Study
+from isthmus.planning.facts import members_of
+from isthmus.planning.forecast import closure
+from isthmus.planning.plan import Facts, ModelSource, Plan, plan
+from isthmus.planning.training import mixture_of
 from isthmus.stage import Settings, Stage
-from isthmus.study_file import parse_study
+from isthmus.study.file import parse_study
+from isthmus.study.recipes import Place, recipe_for
+from isthmus.study.spec import NONE, Recipe, Study
 from isthmus.tasks.core import Task
 from isthmus.tasks.mixtures import MIXTURES
 from isthmus.tasks.registry import task

@@ -5,8 +5,8 @@ from typing import get_args
 import pytest
 
 from isthmus.data.schema import Kind
-from isthmus.recipes import MIXTURE, Preset, Role, preset
-from isthmus.spec import Recipe
+from isthmus.study.recipes import MIXTURE, Preset, Role, preset
+from isthmus.study.spec import Recipe
 from isthmus.tasks.mixtures import MIXTURES
 from isthmus.tasks.registry import tasks
 

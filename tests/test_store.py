@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from isthmus.errors import StoreError
-from isthmus.execute import Context, Outcome, execute
+from isthmus.running.execute import Context, Outcome, execute
 from isthmus.stage import Record, Settings, Stage, read_stage
 from isthmus.store import Store
 

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus.api import built_in_studies, load_study
+from isthmus.commands.starting import example, examples
 from isthmus.errors import SpecError
-from isthmus.fields import Location, at, hint_of, is_model, written
-from isthmus.spec import ALL, Study, of_size, sized
-from isthmus.starting import example, examples
-from isthmus.study_file import parse_study, read_study
-from isthmus.study_schema import study_schema
-from isthmus.yaml_lines import Document
+from isthmus.study.fields import Location, at, hint_of, is_model, written
+from isthmus.study.file import parse_study, read_study
+from isthmus.study.schema import study_schema
+from isthmus.study.spec import ALL, Study, of_size, sized
+from isthmus.study.yaml_lines import Document
 
 GOOD = """\
 name: first
@@ -182,7 +182,7 @@ def test_a_mistake_is_named_at_any_depth(text: str, sentence: str) -> None:
     ],
 )
 def test_a_change_reaches_items_and_new_fields(change: str, path: Location, value: object) -> None:
-    from isthmus.study_file import apply_changes
+    from isthmus.study.file import apply_changes
 
     found: Any = apply_changes((change,), yaml.safe_load(GOOD))
     for part in path:

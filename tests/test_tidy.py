@@ -18,11 +18,11 @@ import isthmus
 from isthmus.api import make_plan
 from isthmus.errors import SpecError, StoreError
 from isthmus.evaluate.metrics import metric
-from isthmus.execute import execute
-from isthmus.plan import Plan
-from isthmus.spec import Study
+from isthmus.planning.plan import Plan
+from isthmus.running.execute import execute
 from isthmus.stage import Settings
 from isthmus.store import Store
+from isthmus.study.spec import Study
 from isthmus.tidy import query, table, writing
 from isthmus.tidy.columns import PREDICTIONS, RESULTS
 from tests.run.small_study import FIELDS, TASKS

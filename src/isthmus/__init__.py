@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from isthmus.api import Resources, load_study, run
+    from isthmus.commands.result_views import predictions_reader, results_table
     from isthmus.errors import IsthmusError
     from isthmus.report.summary import summarise
-    from isthmus.result_views import predictions_reader, results_table
-    from isthmus.spec import Recipe, Study
+    from isthmus.study.spec import Recipe, Study
 
 __all__ = [
     "IsthmusError",
@@ -24,12 +24,12 @@ __all__ = [
 
 _HOMES = {
     "IsthmusError": "isthmus.errors",
-    "Recipe": "isthmus.spec",
+    "Recipe": "isthmus.study.spec",
     "Resources": "isthmus.api",
-    "Study": "isthmus.spec",
+    "Study": "isthmus.study.spec",
     "load_study": "isthmus.api",
-    "predictions_reader": "isthmus.result_views",
-    "results_table": "isthmus.result_views",
+    "predictions_reader": "isthmus.commands.result_views",
+    "results_table": "isthmus.commands.result_views",
     "run": "isthmus.api",
     "summarise": "isthmus.report.summary",
 }

@@ -20,16 +20,16 @@ from isthmus.disk import plainly, write_atomic
 from isthmus.engines.choose import choose
 from isthmus.engines.gpus import visible
 from isthmus.errors import SpecError, StoreError, nearest
-from isthmus.facts import facts_of
-from isthmus.plan import Goal, Plan, plan
+from isthmus.planning.facts import facts_of
+from isthmus.planning.plan import Goal, Plan, plan
 from isthmus.results import Results
-from isthmus.runner import Policy, Walk, Watcher, run_plan, states_of
-from isthmus.spec import Study
+from isthmus.running.runner import Policy, Walk, Watcher, run_plan, states_of
+from isthmus.running.tracking import check as check_trackers
 from isthmus.stage import Settings
 from isthmus.store import Store
-from isthmus.study_file import parse_study, read_study
+from isthmus.study.file import parse_study, read_study
+from isthmus.study.spec import Study
 from isthmus.tasks.core import Task
-from isthmus.tracking import check as check_trackers
 
 _MEMORY_PER_WORKER = 2_000_000_000  # bytes: what a stage of a small encoder takes, with room
 
@@ -53,7 +53,7 @@ class Resources:
     #: tries of a failed stage beyond the first, and the seconds that one may take
     retries: int = 1
     timeout: float | None = None
-    #: `tensorboard`, `wandb`, ...: what to tell of losses and scores (`isthmus.tracking`)
+    #: `tensorboard`, `wandb`, ...: what to tell of losses and scores (`isthmus.running.tracking`)
     trackers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -7,11 +7,10 @@ from importlib import metadata
 import numpy as np
 import pyarrow.parquet as pq
 
-from isthmus.attempts import attempts_of, failure_of
 from isthmus.evaluate.metrics import metric
 from isthmus.examples import examples_of
 from isthmus.model.card import decides
-from isthmus.plan import Plan
+from isthmus.planning.plan import Plan
 from isthmus.results import (
     Chain,
     CurvePoint,
@@ -23,7 +22,8 @@ from isthmus.results import (
     Statistics,
     TaskFacts,
 )
-from isthmus.runner import State
+from isthmus.running.attempts import attempts_of, failure_of
+from isthmus.running.runner import State
 from isthmus.stage import Record
 from isthmus.store import Store
 from isthmus.tasks.core import Task

@@ -20,10 +20,10 @@ from isthmus.data.catalog import read_rows
 from isthmus.errors import DataError
 from isthmus.evaluate.metrics import metric
 from isthmus.example_texts import shown
-from isthmus.plan import Plan
+from isthmus.planning.plan import Plan
 from isthmus.results import Chain, Example, Score
-from isthmus.spec import NONE
 from isthmus.store import Store
+from isthmus.study.spec import NONE
 
 #: Examples of a whole study, and of one intermediate task on one target.
 TOTAL, MOST = 1800, 48

@@ -42,7 +42,7 @@ class Settings:
     compile: bool = False
     #: How attention is computed: sdpa, eager, flash_attention_2; the model's own way if not given.
     attention: str | None = None
-    #: Trackers that are told what comes out (`isthmus.tracking`), and the project that they file it under.
+    #: Trackers that are told what comes out (`isthmus.running.tracking`), and the project that they file it under.
     trackers: tuple[str, ...] = ()
     project: str = ""
 

@@ -26,7 +26,7 @@ import pytest
 from isthmus.cli import main
 from isthmus.disk import sha256
 from isthmus.engines import Ended, choose
-from isthmus.execute import run_stage_file
+from isthmus.running.execute import run_stage_file
 from tests.tiny import SENTENCES
 
 PROGRAM = str(Path(sys.executable).with_name("isthmus"))

@@ -263,7 +263,7 @@ def test_debug_shows_the_traceback_wherever_it_stands(
 
 
 def test_a_fault_of_ours_says_so_and_leaves_with_1(isthmus: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    from isthmus import views
+    from isthmus.commands import views
 
     def broken(*_: object) -> None:
         raise ZeroDivisionError("division\nby zero")
@@ -276,7 +276,7 @@ def test_a_fault_of_ours_says_so_and_leaves_with_1(isthmus: Program, monkeypatch
 
 
 def test_ctrl_c_while_planning_says_how_to_go_on(isthmus: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    from isthmus import planning_views
+    from isthmus.commands import planning_views
 
     def pressed(*_: object) -> None:
         raise KeyboardInterrupt

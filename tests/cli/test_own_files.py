@@ -10,10 +10,10 @@ import pytest
 from isthmus import api
 from isthmus.data.files import FileSource
 from isthmus.errors import SpecError
-from isthmus.facts import file_tasks
-from isthmus.spec import Study
+from isthmus.planning.facts import file_tasks
 from isthmus.store import Store
-from isthmus.study_file import parse_study
+from isthmus.study.file import parse_study
+from isthmus.study.spec import Study
 from tests.cli.conftest import Said, refused
 from tests.tiny import SENTENCES
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from isthmus.planning_views import grid
-from isthmus.starting import SCHEMA, examples
-from isthmus.study_file import read_study
-from isthmus.yaml_lines import Document
+from isthmus.commands.planning_views import grid
+from isthmus.commands.starting import SCHEMA, examples
+from isthmus.study.file import read_study
+from isthmus.study.yaml_lines import Document
 from tests.cli.conftest import Said, refused
 
 Program = Callable[..., Said]
@@ -123,7 +123,7 @@ def test_a_budget_says_what_fits_and_how_to_make_the_study_fit(finished: Path, i
 
 def test_the_grid_keeps_to_the_width_and_names_all(finished: Path) -> None:
     from isthmus import api
-    from isthmus.runner import states_of
+    from isthmus.running.runner import states_of
     from isthmus.store import Store
 
     changes = ("recipes={a: {}, b: {epochs: 2}}", "seeds=[1,2]")

@@ -14,7 +14,7 @@ import pytest
 
 from isthmus import api
 from isthmus.cli import main
-from isthmus.execute import execute
+from isthmus.running.execute import execute
 from isthmus.stage import Settings
 from isthmus.store import Store
 from tests.cli.conftest import PROGRAM, Said, refused, write_files

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from isthmus import watching
-from isthmus.attempts import Attempt, keep_attempt, keep_failure
+from isthmus.commands import watching
+from isthmus.running.attempts import Attempt, keep_attempt, keep_failure
 from isthmus.store import Store
 from tests.cli.conftest import PROGRAM, Said, refused
 
@@ -288,7 +288,7 @@ def test_why_of_one_of_an_older_version_and_of_one_that_failed(
 
     old = key_of(SCORE)
     monkeypatch.setattr(stage, "VERSIONS", {**stage.VERSIONS, "score": 99})
-    monkeypatch.setattr("isthmus.reasons.VERSIONS", stage.VERSIONS)
+    monkeypatch.setattr("isthmus.commands.reasons.VERSIONS", stage.VERSIONS)
     why = isthmus("why", old, "--json").json["why"]
     assert "It is out of date: it was made by version 1 of score, which now has version 99." in why[1]
     new = isthmus("why", SCORE, "--json").json

@@ -13,7 +13,7 @@ from isthmus.data.catalog import Catalog, check_rows
 from isthmus.data.provenance import provenance
 from isthmus.data.schema import fingerprint
 from isthmus.errors import DataError
-from isthmus.facts import bound
+from isthmus.planning.facts import bound
 from isthmus.store import Store
 from isthmus.tasks.core import Where
 from isthmus.tasks.registry import task

@@ -1,4 +1,4 @@
-"""Stages that cost nothing, in place of `isthmus.execute.run_stage_file`: what the file says is what is done.
+"""Stages that cost nothing, in place of `isthmus.running.execute.run_stage_file`: what the file says is what is done.
 
 gpus    print the GPUs that are seen
 wait    wait until asked to stop, then leave a checkpoint and 130; done at once where there is a checkpoint
@@ -10,7 +10,7 @@ import signal
 import time
 from pathlib import Path
 
-import isthmus.execute
+import isthmus.running.execute
 
 
 def run_stage_file(path: Path, root: Path | None = None) -> int:
@@ -39,4 +39,4 @@ def _wait(checkpoint: Path) -> int:
 
 
 def instead() -> None:
-    isthmus.execute.run_stage_file = run_stage_file
+    isthmus.running.execute.run_stage_file = run_stage_file

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from isthmus.api import Resources, make_plan, walk
 from isthmus.errors import IsthmusError
-from isthmus.runner import State, Walk, Watcher
-from isthmus.spec import Study
+from isthmus.running.runner import State, Walk, Watcher
 from isthmus.store import Store
+from isthmus.study.spec import Study
 from tests.run.small_study import FIELDS, TASKS
 
 

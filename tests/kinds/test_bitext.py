@@ -14,13 +14,13 @@ import torch
 from isthmus.api import make_plan
 from isthmus.data.schema import Kind, to_table
 from isthmus.errors import SpecError
-from isthmus.execute import execute
 from isthmus.kinds.bitext import BITEXT
 from isthmus.kinds.core import Batcher, Limits, Search
 from isthmus.model.folder import load_model, load_tokenizer
-from isthmus.spec import Retrieval, Study
+from isthmus.running.execute import execute
 from isthmus.stage import Settings
 from isthmus.store import Store
+from isthmus.study.spec import Retrieval, Study
 from isthmus.tasks.core import Split, Task
 
 TATOEBA = Path(os.environ.get("ISTHMUS_SHARED", "../shared")) / "data/retrieval/tatoeba_v1"

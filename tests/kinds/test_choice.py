@@ -20,7 +20,7 @@ from isthmus.kinds.choice import CHOICE
 from isthmus.kinds.core import Batcher, Limits, Search
 from isthmus.model.folder import load_model, load_tokenizer, save_model
 from isthmus.model.vocabulary import trim
-from isthmus.spec import Recipe, Retrieval
+from isthmus.study.spec import Recipe, Retrieval
 
 MC = Path(os.environ.get("ISTHMUS_SHARED", "../shared")) / "data/mc"
 real = pytest.mark.skipif(not MC.is_dir(), reason="no shared data here")

@@ -17,7 +17,7 @@ from isthmus.kinds.bitext import embed, embed_all
 from isthmus.kinds.core import Batcher, Limits, Search, inputs_of
 from isthmus.kinds.tagging import _breaks
 from isthmus.model.folder import load_model, load_tokenizer
-from isthmus.spec import Retrieval
+from isthmus.study.spec import Retrieval
 
 TAGS = ["O", "B-PLACE", "I-PLACE"]
 COLOURS = ["green", "red", "blue"]

@@ -14,7 +14,7 @@ from isthmus.evaluate.metrics import metric
 from isthmus.kinds import method
 from isthmus.kinds.core import Batcher, Limits, Prediction, Search
 from isthmus.model.folder import load_model, load_tokenizer
-from isthmus.spec import Retrieval
+from isthmus.study.spec import Retrieval
 
 NTREX = Path(os.environ.get("ISTHMUS_SHARED", "../shared")) / "data/parallel/ntrex"
 pytestmark = pytest.mark.skipif(not NTREX.is_dir(), reason="no shared data here")

@@ -23,7 +23,7 @@ from isthmus.kinds.core import Batcher, Limits, Search
 from isthmus.model.folder import load_model, load_tokenizer, save_model
 from isthmus.model.layout import OTHER_SHARD
 from isthmus.model.vocabulary import trim
-from isthmus.spec import Recipe, Retrieval
+from isthmus.study.spec import Recipe, Retrieval
 
 LAREQA = Path(os.environ.get("ISTHMUS_SHARED", "../shared")) / "data/retrieval/lareqa_xquad-r"
 real = pytest.mark.skipif(not LAREQA.is_dir(), reason="no shared data here")

@@ -20,7 +20,7 @@ from isthmus.kinds.pairs import template_of
 from isthmus.kinds.span import LONGEST, N_BEST, SPAN, Boundaries, best_spans, stretches
 from isthmus.model.folder import load_model, load_tokenizer
 from isthmus.model.vocabulary import trim
-from isthmus.spec import Recipe, Retrieval
+from isthmus.study.spec import Recipe, Retrieval
 
 OFFICIAL = Limits(384, 128)
 

@@ -23,9 +23,9 @@ from isthmus.kinds.core import Batcher, Feature, Limits, Search, inputs_of
 from isthmus.kinds.text import TEXT, logits_at, mask
 from isthmus.model.folder import load_model, load_tokenizer, save_model
 from isthmus.model.vocabulary import trim
-from isthmus.runner import Watcher
-from isthmus.spec import Recipe, Retrieval, Study
+from isthmus.running.runner import Watcher
 from isthmus.store import Store
+from isthmus.study.spec import Recipe, Retrieval, Study
 from isthmus.tasks.core import Split, Task
 from isthmus.train import checkpoint
 

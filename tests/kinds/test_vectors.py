@@ -13,7 +13,7 @@ from isthmus.kinds import vectors
 from isthmus.kinds.core import Batcher, pad_texts
 from isthmus.kinds.vectors import Pooling, embed, embed_all, embed_texts, pooling_of
 from isthmus.model.folder import load_model, load_tokenizer
-from isthmus.spec import Retrieval
+from isthmus.study.spec import Retrieval
 
 DEPTH = 3
 

@@ -16,7 +16,7 @@ from isthmus.kinds.span import SPAN
 from isthmus.kinds.text import TEXT
 from isthmus.model.folder import load_model, load_tokenizer, save_model
 from isthmus.model.vocabulary import trim
-from isthmus.spec import Recipe, Retrieval
+from isthmus.study.spec import Recipe, Retrieval
 
 LIMITS = Limits(40)
 RECIPE = Recipe(epochs=60, batch_size=2, learning_rate=5e-3, max_length=40)

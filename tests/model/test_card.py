@@ -7,7 +7,7 @@ import yaml
 from huggingface_hub import ModelCard
 
 from isthmus.model.card import CardScore, decides, outcome, told_by_card, tuned_languages, write_card
-from isthmus.spec import Recipe
+from isthmus.study.spec import Recipe
 from isthmus.tasks.registry import tasks
 
 FOUND = {"model": "org/name", "identity": "hub org/name, revision 1234abcd"}

@@ -15,12 +15,12 @@ from safetensors.torch import load_file, save_file
 
 from isthmus.data.schema import Kind
 from isthmus.errors import ModelError
-from isthmus.execute import execute
 from isthmus.kinds import method
 from isthmus.model.card import write_card
 from isthmus.model.folder import DUAL_ENCODER, load_model, load_tokenizer, save_model
 from isthmus.model.layout import EMBEDDING_SHARD, HEADS, INDEX, OTHER_SHARD
 from isthmus.model.sources import find_model
+from isthmus.running.execute import execute
 from isthmus.stage import Settings, Stage
 from isthmus.store import Store
 

@@ -25,7 +25,7 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 from isthmus.errors import IsthmusError
-from isthmus.execute import execute
+from isthmus.running.execute import execute
 from isthmus.model.sources import find_model
 from isthmus.stage import Settings, Stage
 from isthmus.store import Store

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from isthmus.plan import Plan
+from isthmus.planning.plan import Plan
 from isthmus.store import Store
 from tests.report.finished_study import run
 

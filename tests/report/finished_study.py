@@ -9,11 +9,11 @@ from contextlib import chdir
 from pathlib import Path
 
 from isthmus import api
-from isthmus.execute import execute
-from isthmus.plan import Plan
+from isthmus.planning.plan import Plan
+from isthmus.running.execute import execute
 from isthmus.stage import Settings
 from isthmus.store import Store
-from isthmus.study_file import parse_study
+from isthmus.study.file import parse_study
 from tests.tiny import SENTENCES
 
 #: A file name that is a tag.

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from isthmus.collect import collect
 from isthmus.example_texts import VALUE, clean, shown
 from isthmus.examples import examples_of
-from isthmus.plan import Plan
+from isthmus.planning.plan import Plan
 from isthmus.report.build import page
 from isthmus.results import Example, Results
-from isthmus.runner import states_of
+from isthmus.running.runner import states_of
 from isthmus.store import Store
 from tests.report.finished_study import OVERRIDE, SCRIPT, TAG
 

@@ -19,13 +19,13 @@ from urllib.parse import urlsplit
 import pytest
 
 from isthmus import api
-from isthmus.attempts import keep_failure
+from isthmus.commands.studies_kept import where_it_was_run
 from isthmus.errors import ResourceError
-from isthmus.plan import Plan
+from isthmus.planning.plan import Plan
 from isthmus.report.build import build
+from isthmus.running.attempts import keep_failure
 from isthmus.store import Store
-from isthmus.studies_kept import where_it_was_run
-from isthmus.study_file import read_study
+from isthmus.study.file import read_study
 from isthmus.view.live import Studies
 from isthmus.view.server import Viewer
 from tests.report.finished_study import SCRIPT, TAG

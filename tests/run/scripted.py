@@ -9,15 +9,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from isthmus.attempts import begin, keep_failure
 from isthmus.data.catalog import SplitFacts
 from isthmus.engines import Ended
-from isthmus.execute import Code
-from isthmus.plan import Plan
-from isthmus.runner import Walk, Watcher
-from isthmus.spec import Study
+from isthmus.planning.plan import Plan
+from isthmus.running.attempts import begin, keep_failure
+from isthmus.running.execute import Code
+from isthmus.running.runner import Walk, Watcher
 from isthmus.stage import VERSIONS, Record, Stage, read_stage
 from isthmus.store import Store
+from isthmus.study.spec import Study
 
 #: What an attempt does: returns how its process ends, or None if it never does.
 Act = Callable[[Store, Stage, Path], Ended | None]

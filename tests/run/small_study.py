@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from isthmus.api import Resources, make_plan, walk
 from isthmus.data.schema import Kind, to_table
-from isthmus.runner import Watcher
-from isthmus.spec import Study
+from isthmus.running.runner import Watcher
 from isthmus.store import Store
+from isthmus.study.spec import Study
 from isthmus.tasks.core import Split, Task
 from tests.tiny import SENTENCES
 

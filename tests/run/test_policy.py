@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from isthmus import runner
-from isthmus.attempts import Attempt, attempts_of, is_mark, keep_attempt, now, parts_of
+from isthmus.commands.progress import tried_again
 from isthmus.data.catalog import SplitFacts
 from isthmus.engines import Ended
 from isthmus.errors import StoreError
-from isthmus.execute import execute
 from isthmus.model.sources import find_model
-from isthmus.plan import Plan
-from isthmus.progress import tried_again
-from isthmus.runner import MOST_LOST, Policy, State, Walk, Watcher, run_plan, states_of
+from isthmus.planning.plan import Plan
+from isthmus.running import runner
+from isthmus.running.attempts import Attempt, attempts_of, is_mark, keep_attempt, now, parts_of
+from isthmus.running.execute import execute
+from isthmus.running.runner import MOST_LOST, Policy, State, Walk, Watcher, run_plan, states_of
 from isthmus.stage import Settings, Stage
 from isthmus.store import Store
 from tests.run.scripted import Act, Notes, ScriptedEngine, fails, hangs, kept, key_of, killed, lost, plan_of, publish

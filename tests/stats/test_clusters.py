@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from isthmus.facts import bound
+from isthmus.planning.facts import bound
 from isthmus.results import Statistics
 from isthmus.stats.clusters import linked
 from isthmus.tasks.core import Where

@@ -13,7 +13,7 @@ from isthmus.data.provenance import provenance
 from isthmus.data.schema import Kind
 from isthmus.data.sources.published import Dataset
 from isthmus.errors import DataError, SpecError
-from isthmus.facts import bound
+from isthmus.planning.facts import bound
 from isthmus.tasks.core import Task, Where
 from isthmus.tasks.mixtures import MIXTURES, description
 from isthmus.tasks.registry import task

@@ -18,7 +18,7 @@ import torch.distributed as dist
 from tests.train.rows_of_kinds import member_of, model_for
 
 from isthmus.data.schema import Kind
-from isthmus.spec import MaskedText, Mixture, Recipe
+from isthmus.study.spec import MaskedText, Mixture, Recipe
 from isthmus.train import checkpoint, distributed
 from isthmus.train.loop import Training, run
 from isthmus.train.optimizer import layers, make_optimizer

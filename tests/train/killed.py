@@ -20,7 +20,7 @@ import torch
 
 from isthmus.disk import sha256
 from isthmus.engines.zygote import HEAVY
-from isthmus.execute import execute
+from isthmus.running.execute import execute
 from isthmus.stage import Record, Settings, Stage, read_stage
 from isthmus.store import Store
 from isthmus.train import checkpoint

@@ -15,8 +15,8 @@ from isthmus.errors import ModelError
 from isthmus.kinds import method
 from isthmus.kinds.core import Limits
 from isthmus.model.folder import load_tokenizer
-from isthmus.spec import Recipe
 from isthmus.stage import Settings
+from isthmus.study.spec import Recipe
 from isthmus.train import arithmetic
 from isthmus.train.checkpoint import Progress, restore, save
 from isthmus.train.dev import Dev

@@ -19,12 +19,12 @@ from tests.run.small_study import TASKS
 from tests.train.in_processes import CASES
 
 from isthmus.api import Resources, make_plan
-from isthmus.commands import resources
+from isthmus.commands.running import resources
 from isthmus.errors import ResourceError, SpecError
-from isthmus.execute import Context, Interrupted, execute
-from isthmus.spec import Study
+from isthmus.running.execute import Context, Interrupted, execute
 from isthmus.stage import Settings, Stage
 from isthmus.store import Store
+from isthmus.study.spec import Study
 from isthmus.train.launch import _problem
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}

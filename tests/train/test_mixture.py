@@ -14,13 +14,13 @@ from isthmus.api import make_plan
 from isthmus.data.schema import Kind, fingerprint, to_table
 from isthmus.disk import replacing
 from isthmus.errors import DataError, ModelError
-from isthmus.execute import Context, execute
 from isthmus.model.folder import load_model
 from isthmus.model.heads import head_of, save_heads
-from isthmus.plan import Plan
-from isthmus.spec import Recipe, Study
+from isthmus.planning.plan import Plan
+from isthmus.running.execute import Context, execute
 from isthmus.stage import Record, Settings, Stage
 from isthmus.store import Store
+from isthmus.study.spec import Recipe, Study
 from isthmus.tasks.core import Split, Task
 from isthmus.train.dev import held_out
 from isthmus.train.heads import Heads

@@ -11,7 +11,7 @@ from tests.train.rows_of_kinds import member_of, model_for
 from isthmus.data.schema import Kind
 from isthmus.model.folder import load_model, load_tokenizer, save_model
 from isthmus.model.vocabulary import trim
-from isthmus.spec import Mixture, Recipe
+from isthmus.study.spec import Mixture, Recipe
 from isthmus.train.loop import Training, run
 from isthmus.train.optimizer import make_optimizer
 

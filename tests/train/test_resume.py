@@ -14,11 +14,11 @@ from tests.train.test_mixture import EVERY
 
 from isthmus.api import make_plan
 from isthmus.data.schema import Kind
-from isthmus.execute import execute
 from isthmus.results import DevPoint
-from isthmus.spec import Recipe, Study
+from isthmus.running.execute import execute
 from isthmus.stage import Settings
 from isthmus.store import Store
+from isthmus.study.spec import Recipe, Study
 from isthmus.train import checkpoint
 from isthmus.train.checkpoint import Progress
 from isthmus.train.optimizer import make_optimizer

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.spec import MaskedText, Mixture, Recipe
+from isthmus.study.spec import MaskedText, Mixture, Recipe
 from isthmus.train.schedule import Size, make_schedule, steps_of, task_shares
 
 NAMES = ("a", "b", "c", "d")

@@ -11,11 +11,11 @@ from tests.run.small_study import FIELDS, TASKS
 
 from isthmus.api import Resources, make_plan
 from isthmus.errors import MissingPackage, SpecError
-from isthmus.execute import execute
-from isthmus.plan import Plan
-from isthmus.spec import Study
+from isthmus.planning.plan import Plan
+from isthmus.running.execute import execute
 from isthmus.stage import Record, Settings, Stage, read_stage
 from isthmus.store import Store
+from isthmus.study.spec import Study
 from isthmus.train import checkpoint
 
 STEPS = 130  # two to a point of the curve
@@ -209,7 +209,7 @@ def test_a_tracker_that_there_is_not_is_one_sentence() -> None:
 
 
 def test_a_tracker_whose_package_is_missing_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("isthmus.tracking.find_spec", lambda _: None)
+    monkeypatch.setattr("isthmus.running.tracking.find_spec", lambda _: None)
     with pytest.raises(MissingPackage, match=r"--tracker tensorboard needs .* `pip install 'isthmus\[tracking\]'`"):
         Resources(trackers=("tensorboard",))
     with pytest.raises(MissingPackage, match="run `pip install wandb`"):

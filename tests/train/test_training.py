@@ -14,7 +14,7 @@ from isthmus.kinds import method
 from isthmus.kinds.core import Limits
 from isthmus.model.folder import load_model, load_tokenizer, save_model
 from isthmus.model.vocabulary import trim
-from isthmus.spec import Recipe
+from isthmus.study.spec import Recipe
 from isthmus.train import checkpoint
 from isthmus.train.checkpoint import Progress
 from isthmus.train.loop import Member, Training, run

@@ -9,8 +9,8 @@ import pytest
 
 from isthmus.data.schema import Kind, fingerprint, to_table
 from isthmus.disk import replacing
-from isthmus.execute import execute
 from isthmus.model.sources import find_model
+from isthmus.running.execute import execute
 from isthmus.stage import Settings, Stage
 from isthmus.store import Store
 from tests.translate.phrasebook import write_translator

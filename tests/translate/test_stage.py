@@ -13,7 +13,7 @@ import pytest
 from isthmus.data.provenance import provenance
 from isthmus.data.schema import Kind
 from isthmus.errors import ModelError, SpecError
-from isthmus.execute import Interrupted, execute
+from isthmus.running.execute import Interrupted, execute
 from isthmus.stage import Settings, Stage
 from isthmus.translate.cache import Cache
 from isthmus.translate.model import Seq2Seq

@@ -18,7 +18,7 @@ def tasks(
     as_json: JsonOption = False,
 ) -> None:
     """List the tasks and the mixtures of them, or show one."""
-    from isthmus import views
+    from isthmus.commands import views
 
     views.show_tasks(name, mixtures, as_json)
 
@@ -34,6 +34,6 @@ def data_check(
     as_json: JsonOption = False,
 ) -> None:
     """Tell what of the data sets is in a folder: what is missing, cut, or without labels."""
-    from isthmus import data_views
+    from isthmus.commands import data_views
 
     raise typer.Exit(data_views.check_data(folder, suite or [], task or [], every, as_json))

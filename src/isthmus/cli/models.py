@@ -77,14 +77,14 @@ def train(
 
     Ends in a Hugging Face folder; measures it too where --test names files.
     """
-    from isthmus import commands
+    from isthmus.commands import running
 
     how = training_fields(processes, shard, micro_batch, gradient_checkpointing, compile_layers)
-    resources = commands.resources(workers, device, checkpoint_every, **how)
-    fields = commands.train_fields(model, intermediate or [], target, seed, test or [], columns or [])
+    resources = running.resources(workers, device, checkpoint_every, **how)
+    fields = running.train_fields(model, intermediate or [], target, seed, test or [], columns or [])
     fields |= {"data": data or [], "partial": partial}
-    run = commands.Run(store, resources, as_json, as_json or quiet)
-    commands.train(fields, tuple(changes or ()), output, run)
+    run = running.Run(store, resources, as_json, as_json or quiet)
+    running.train(fields, tuple(changes or ()), output, run)
 
 
 @app.command()
@@ -106,9 +106,9 @@ def translate(
 
     Spans and tags find their place; no sentence is translated twice, whatever is interrupted.
     """
-    from isthmus import commands, translating
+    from isthmus.commands import running, translating
 
-    run = commands.Run(store, commands.resources(workers, device, 60.0), as_json, as_json or quiet)
+    run = running.Run(store, running.resources(workers, device, 60.0), as_json, as_json or quiet)
     tags = [tag.strip() for part in into for tag in part.split(",") if tag.strip()]
     where = {"data": data or [], "partial": partial}
     translating.translate(task, {"translator": translator, "into": tags}, where, changes or (), output, run)
@@ -145,9 +145,9 @@ def evaluate(
 
     As it is, or with --train after training on each task's English data.
     """
-    from isthmus import commands, measuring
+    from isthmus.commands import measuring, running
 
-    run = commands.Run(store, commands.resources(workers, device, 60.0), as_json, as_json or quiet)
+    run = running.Run(store, running.resources(workers, device, 60.0), as_json, as_json or quiet)
     retrieval = measuring.retrieval_fields(layers, dev_language, pooling)
     fields = measuring.fields_of(languages, data or [], partial, limit, retrieval, train_on or [])
     measuring.evaluate(
@@ -188,9 +188,9 @@ def submission(
 
     Labels are not needed: test sets without any will do.
     """
-    from isthmus import commands, measuring
+    from isthmus.commands import measuring, running
 
-    run = commands.Run(store, commands.resources(workers, device, 60.0), as_json, as_json or quiet)
+    run = running.Run(store, running.resources(workers, device, 60.0), as_json, as_json or quiet)
     fields = measuring.fields_of(languages, data or [], partial, None, {}, train_on or [])
     more = (tuple(changes or ()), (), tuple(intermediate or ()), train_first)
     measuring.submit(measuring.Request(model, tuple(task or ()), tuple(suite or ()), fields, *more), output, run)

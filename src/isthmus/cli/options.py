@@ -22,7 +22,7 @@ def study_names(incomplete: str) -> list[str]:
 
 def suite_names(incomplete: str) -> list[str]:
     """The suites whose names begin so, and `all`."""
-    from isthmus.facts import EVERYTHING
+    from isthmus.planning.facts import EVERYTHING
     from isthmus.tasks.suites import suites
 
     return [name for name in (*suites(), EVERYTHING) if name.startswith(incomplete)]

@@ -38,9 +38,9 @@ def plan_study(
     as_json: JsonOption = False,
 ) -> None:
     """Show what a study would run, and what that will take."""
-    from isthmus import commands, planning_views
+    from isthmus.commands import planning_views, running
 
-    resources = commands.resources(workers, device, 60.0)
+    resources = running.resources(workers, device, 60.0)
     planning_views.show_plan(
         planning_views.Asked(
             study, tuple(changes or ()), store, resources, price, budget, calibrate, as_json, keys, all_stages
@@ -60,7 +60,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
 ) -> None:
     """Write a study with comments, to be changed and run."""
-    from isthmus import starting
+    from isthmus.commands import starting
 
     starting.init(file, example, data, force)
 
@@ -70,6 +70,6 @@ def schema(
     output: Annotated[Path | None, typer.Option(help="Write it here instead of to standard output.")] = None,
 ) -> None:
     """Print the JSON schema of a study, for editors."""
-    from isthmus import starting
+    from isthmus.commands import starting
 
     starting.write_schema(output)

@@ -36,9 +36,10 @@ def results(
 ) -> None:
     """Show every score of a study as one table.
 
-    A row for each chain, language and metric. On a terminal it is drawn, in a pipe it is CSV. docs/results.md tells what the columns mean.
+    A row for each chain, language and metric. On a terminal it is drawn, in a pipe it is CSV. docs/results.md
+    tells what the columns mean.
     """
-    from isthmus import result_views
+    from isthmus.commands import result_views
     from isthmus.errors import SpecError
 
     if as_json and form not in (None, "json"):

@@ -17,7 +17,7 @@ def stage_run(
     store: Annotated[Path | None, typer.Option(help="The store, where the file is not inside it.")] = None,
 ) -> None:
     """Run one stage from its stage.json: what every engine starts."""
-    from isthmus.execute import Code, run_stage_file
+    from isthmus.running.execute import Code, run_stage_file
 
     code = run_stage_file(file, store)
     raise typer.Exit(Code.DONE if code == Code.ALREADY else code)
@@ -29,7 +29,7 @@ def store_verify(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False
 
     Damaged stages are set aside, to be made anew by the next run.
     """
-    from isthmus import cleaning
+    from isthmus.commands import cleaning
 
     raise typer.Exit(cleaning.verify(store, as_json))
 
@@ -61,7 +61,7 @@ def store_gc(
 
     Models of isthmus train, and what isthmus evaluate made, are of no study.
     """
-    from isthmus import cleaning
+    from isthmus.commands import cleaning
 
     also = {"damaged": damaged, "data": data, "tokens": tokens, "translations": translations}
     chosen = frozenset(name for name, asked in also.items() if asked)
@@ -82,6 +82,6 @@ def store_export(
 
     Its card has the scores that the store knows.
     """
-    from isthmus import exporting
+    from isthmus.commands import exporting
 
     exporting.export(key, folder, store, as_json)

@@ -53,11 +53,11 @@ def run_study(
 
     Finished stages are not run again; Ctrl-C is safe, and the same command goes on.
     """
-    from isthmus import commands
+    from isthmus.commands import running
 
     how = training_fields(processes, shard, micro_batch, gradient_checkpointing, compile_layers)
     how |= engine_fields(engine, engine_option, retries, timeout)
     how |= {"trackers": tuple(dict.fromkeys(tracker or ()))}
-    resources = commands.resources(workers, device, checkpoint_every, **how)
-    run = commands.Run(store, resources, as_json, as_json or quiet, remote)
-    commands.run_study(study, tuple(changes or ()), run)
+    resources = running.resources(workers, device, checkpoint_every, **how)
+    run = running.Run(store, resources, as_json, as_json or quiet, remote)
+    running.run_study(study, tuple(changes or ()), run)

@@ -24,7 +24,7 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Write a study's report, and print its answer."""
-    from isthmus import views
+    from isthmus.commands import views
 
     views.write_report(study, store, output, as_json, examples)
 
@@ -44,6 +44,6 @@ def view(
 
     On this machine alone, and read-only; Ctrl-C ends it, and nothing else.
     """
-    from isthmus import viewing
+    from isthmus.commands import viewing
 
     viewing.view(study, store, viewing.How(port, open_browser, examples, as_json))

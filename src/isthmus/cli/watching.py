@@ -30,7 +30,7 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show how far studies are."""
-    from isthmus import watching
+    from isthmus.commands import watching
 
     raise typer.Exit(watching.show_status(study, store, as_json, keys, all_stages, watch))
 
@@ -47,7 +47,7 @@ def logs(
     as_json: JsonOption = False,
 ) -> None:
     """Print what a stage printed, attempt by attempt."""
-    from isthmus import logs
+    from isthmus.commands import logs
 
     raise typer.Exit(logs.show_log(stage, study, store, follow, lines, as_json))
 
@@ -60,6 +60,6 @@ def why(
     as_json: JsonOption = False,
 ) -> None:
     """Show what a stage builds on, and why it is up to date or not."""
-    from isthmus import reason_views
+    from isthmus.commands import reason_views
 
     reason_views.show_why(stage, study, store, as_json)

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from isthmus.attempts import keep_failure
 from isthmus.disk import write_atomic
 from isthmus.engines import Ended
 from isthmus.engines.options import COUNT, FROM_NONE, MEMORY, TEXT, TIME, one_of
@@ -29,7 +28,8 @@ from isthmus.engines.slurm_queue import (
     refusal,
 )
 from isthmus.errors import MissingPackage, ResourceError
-from isthmus.execute import Interrupted
+from isthmus.running.attempts import keep_failure
+from isthmus.running.execute import Interrupted
 from isthmus.stage import Settings
 
 OPTIONS = {

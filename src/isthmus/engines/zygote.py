@@ -94,7 +94,7 @@ def _fork(order: dict[str, Any], inherited: tuple[int, int]) -> int:
             os.close(descriptor)
         redirect(Path(order["log"]))
         os.environ.update(order["variables"])
-        from isthmus.execute import run_stage_file
+        from isthmus.running.execute import run_stage_file
 
         code = run_stage_file(Path(order["file"]))
     finally:

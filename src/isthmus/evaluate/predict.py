@@ -21,15 +21,15 @@ from isthmus.data.subset import nested_subset
 from isthmus.disk import replacing
 from isthmus.errors import ModelError
 from isthmus.evaluate.sweep import sweep_of
-from isthmus.execute import Context, Interrupted
 from isthmus.kinds import method
 from isthmus.kinds.core import TOKEN_BUDGET, Batcher, Limits, Method, Search, device_called, golds_of
 from isthmus.kinds.features import Features
 from isthmus.model.folder import load_model
 from isthmus.model.heads import head_of
 from isthmus.model.tokens import LazyTokenizer, tokens_of
-from isthmus.spec import Recipe, Retrieval
+from isthmus.running.execute import Context, Interrupted
 from isthmus.stage import Json
+from isthmus.study.spec import Recipe, Retrieval
 
 #: Rows predicted between two savings, when one language has fewer.
 _GROUP_ROWS = 500

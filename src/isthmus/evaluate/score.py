@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 
 from isthmus.evaluate.metrics import metric
 from isthmus.evaluate.metrics.core import Metric
-from isthmus.execute import Context
+from isthmus.running.execute import Context
+from isthmus.running.tracking import tell_scores
 from isthmus.stage import Json
-from isthmus.tracking import tell_scores
 
 #: Below this many rows, one value everywhere is no sign of a collapse.
 _ENOUGH = 20

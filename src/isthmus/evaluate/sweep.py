@@ -13,8 +13,8 @@ from torch import nn
 
 from isthmus.kinds.bitext import Bitext
 from isthmus.kinds.core import Batcher, Feature, Prediction, Search
-from isthmus.spec import Retrieval
 from isthmus.stage import Json
+from isthmus.study.spec import Retrieval
 
 
 class Sweep(Bitext):

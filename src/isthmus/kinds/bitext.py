@@ -19,7 +19,7 @@ from isthmus.kinds.core import Batcher, Feature, Limits, Method, Prediction, Sea
 from isthmus.kinds.features import Features
 from isthmus.kinds.pieces import features_of_sides, inputs_for
 from isthmus.kinds.vectors import embed, embed_all, pooling_of
-from isthmus.spec import Retrieval
+from isthmus.study.spec import Retrieval
 
 
 class Bitext:

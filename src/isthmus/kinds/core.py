@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from isthmus.errors import DataError
 from isthmus.kinds.features import Feature as Feature  # noqa: PLC0414 - part of the contract
 from isthmus.kinds.features import Features, Ints
-from isthmus.spec import Retrieval
+from isthmus.study.spec import Retrieval
 
 #: A Hugging Face fast tokenizer; the library gives its tokenizers no useful types.
 Tokenizer = Any

@@ -17,7 +17,7 @@ from isthmus.kinds.core import Batcher, Feature, Limits, Method, Prediction, Sea
 from isthmus.kinds.features import Features, Ragged
 from isthmus.kinds.pieces import features_of_sides, inputs_for
 from isthmus.kinds.vectors import Pooling, embed_all, pooling_of
-from isthmus.spec import Retrieval
+from isthmus.study.spec import Retrieval
 
 
 class Mining:

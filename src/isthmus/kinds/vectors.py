@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from isthmus.errors import ModelError, SpecError
 from isthmus.kinds.core import TOKEN_BUDGET, Batcher, Encoded, Tokenizer, device_of, pad_texts
-from isthmus.spec import Retrieval
+from isthmus.study.spec import Retrieval
 
 #: Vectors that are remembered for texts that come again; beyond it they are computed again.
 _REMEMBERED_BYTES = 1 << 30

@@ -1,7 +1,8 @@
 """The model card in every model folder: what the model was trained on, in which order, under which licences.
 
 A card tells the model's history, an entry for the model as it was found and one for each training (`outcome` is what an
-entry says of how that went), and the test scores that are known when a model leaves the store (`isthmus.exporting`).
+entry says of how that went), and the test scores that are known when a model leaves the store
+(`isthmus.commands.exporting`).
 """
 
 import re

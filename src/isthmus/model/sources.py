@@ -11,7 +11,7 @@ from isthmus.errors import MissingPackage, ModelError
 from isthmus.model import embedded
 from isthmus.model.card import told_by_card
 from isthmus.model.layout import GENERATION, HEADS_FILES, HEADS_INDEX, INDEX, TOKENIZER_FILES, folder_fingerprint
-from isthmus.plan import ModelSource
+from isthmus.planning.plan import ModelSource
 
 #: What is fetched from the hub: never a pickle, never code. The weights have the names that transformers gives them.
 HUB_FILES = ("config.json", "model.safetensors", "model-*.safetensors", INDEX, *HEADS_FILES, *TOKENIZER_FILES)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from isthmus.disk import link_or_copy
 from isthmus.errors import ModelError
-from isthmus.execute import Context
 from isthmus.model import embedded
 from isthmus.model.card import write_card
 from isthmus.model.layout import HEADS_INDEX, INDEX, TOKENIZER_FILES, folder_fingerprint
 from isthmus.model.sources import HUB_FILES, check_files, hub_library, hub_sentence
+from isthmus.running.execute import Context
 from isthmus.stage import Json
 
 

@@ -6,16 +6,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from isthmus.commands.studies_kept import plan_of
+from isthmus.commands.tables import size
+from isthmus.commands.views import existing, output, print_json
 from isthmus.errors import IsthmusError, SpecError, StoreError, nearest
-from isthmus.plan import Plan
+from isthmus.planning.plan import Plan
 from isthmus.remote import pull as pulling
 from isthmus.remote import push as pushing
 from isthmus.remote.layout import Remote
 from isthmus.remote.transfer import Moved
 from isthmus.store import Store
-from isthmus.studies_kept import plan_of
-from isthmus.tables import size
-from isthmus.views import existing, output, print_json
 
 
 def push(store_path: Path, url: str, studies: tuple[str, ...], dry: bool, quiet: bool, as_json: bool) -> int:

@@ -12,14 +12,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from isthmus.errors import IsthmusError
-from isthmus.plan import Plan
+from isthmus.planning.plan import Plan
 from isthmus.remote.layout import Remote
 from isthmus.remote.leases import Leases
 from isthmus.remote.pull import Order, of_study, pull
 from isthmus.remote.push import Load, of_plan, push
 from isthmus.remote.transfer import Moved
+from isthmus.running.walk import State, Walk, Watcher
 from isthmus.store import Damage, Store
-from isthmus.walk import State, Walk, Watcher
 
 _LOOK = 2.0  # seconds between looks at the lease of a stage that another machine has
 

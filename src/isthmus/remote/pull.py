@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from isthmus.commands.tables import size
 from isthmus.disk import link_or_copy, lock, plainly, replacing, sha256, sync_folder, sync_tree, write_atomic
 from isthmus.errors import IsthmusError, ResourceError, StoreError
 from isthmus.remote.layout import Blob, Kept, Remote, blob_of
 from isthmus.remote.transfer import Moved, Tally, crew, showing
 from isthmus.stage import FileFact, Record
 from isthmus.store import Store
-from isthmus.tables import size
 
 Thing = TypeVar("Thing")
 

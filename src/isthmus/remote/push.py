@@ -10,7 +10,7 @@ from pathlib import Path
 
 from isthmus.disk import sha256
 from isthmus.errors import IsthmusError, StoreError
-from isthmus.plan import Plan
+from isthmus.planning.plan import Plan
 from isthmus.remote.layout import Blob, Kept, Remote, blob_of
 from isthmus.remote.transfer import Moved, Tally, crew, showing
 from isthmus.stage import Record

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from isthmus.progress import shows_bars
-from isthmus.tables import duration
-from isthmus.tables import size as human
+from isthmus.commands.progress import shows_bars
+from isthmus.commands.tables import duration
+from isthmus.commands.tables import size as human
 
 #: Files that move at the same time.
 THREADS = 6

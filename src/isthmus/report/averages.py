@@ -6,8 +6,8 @@ from math import inf
 from isthmus.report.boards import Board
 from isthmus.report.compare import Found, Measured, effects
 from isthmus.report.findings import Average, Comparison, Effect, SizeCurve, SizePoint
-from isthmus.spec import NONE, THEN, sized, steps_of
 from isthmus.stats.intervals import mean_of
+from isthmus.study.spec import NONE, THEN, sized, steps_of
 
 #: Kinds that are measured by looking for a counterpart. Their gains dwarf all others (arXiv 2005.13013, table 2).
 RETRIEVAL = ("bitext", "mining", "ranking")

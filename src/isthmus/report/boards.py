@@ -7,7 +7,7 @@ from math import isfinite
 import numpy as np
 
 from isthmus.results import Results, Score
-from isthmus.spec import NONE
+from isthmus.study.spec import NONE
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from isthmus.report.findings import Collapse
 from isthmus.results import Results, StageSummary
-from isthmus.spec import NONE
+from isthmus.study.spec import NONE
 
 NAN_LOSS = "NaN loss"
 #: As `isthmus.evaluate.score` and `isthmus.train.loop` say it.

@@ -12,12 +12,12 @@ from isthmus.report.boards import Board
 from isthmus.report.collapses import Collapsed, of_cell
 from isthmus.report.findings import Comparison, Effect, GroupEffect, LanguageEffect, Lead
 from isthmus.results import Score
-from isthmus.spec import NONE
 from isthmus.stats.clusters import linked
 from isthmus.stats.intervals import Draws, Exchange, Gain, SeedVariance, exchange, interval, mean_of, paired
 from isthmus.stats.permutation import permutation_p
 from isthmus.stats.resampling import RESAMPLES, Sample, resample
 from isthmus.stats.tests import holm
+from isthmus.study.spec import NONE
 
 Key = TypeVar("Key", bound=Hashable)
 

@@ -9,7 +9,7 @@ from isthmus.report.compare import facts
 from isthmus.report.findings import Comparison, Problem
 from isthmus.report.words import count, intermediate, listing
 from isthmus.results import Chain, Results, StageSummary
-from isthmus.spec import NONE
+from isthmus.study.spec import NONE
 
 
 def problems(results: Results, unscored: Sequence[Chain], comparisons: Sequence[Comparison]) -> Iterator[Problem]:

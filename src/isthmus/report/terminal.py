@@ -8,7 +8,7 @@ from rich.text import Text
 
 from isthmus.report.findings import Comparison, Direction, Effect, GroupEffect, Problem, ScoreTable, Summary
 from isthmus.report.words import DAGGER, MARKS, count, dagger, duration, intermediate, memory, number, points, signed
-from isthmus.spec import NONE
+from isthmus.study.spec import NONE
 
 _STYLES: dict[Direction, str] = {"up": "bold blue", "down": "bold yellow", "unclear": ""}
 #: Columns of gains that fit beside the name of a language.

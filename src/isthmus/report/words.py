@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from math import isfinite, isnan
 
 from isthmus.report.findings import Direction
-from isthmus.spec import NONE, THEN
 from isthmus.stats.intervals import Gain
+from isthmus.study.spec import NONE, THEN
 
 MINUS = "\N{MINUS SIGN}"
 #: What a direction is called and drawn as: the shape and the word say it, colour only repeats it.

@@ -87,7 +87,7 @@ class Task:
     pool: tuple[str, ...] = ()
     #: Recipe fields that the field uses for this task, such as ``max_length``; what a study says comes before them.
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    #: Fields of `isthmus.spec.Retrieval` that the benchmark of this task has; what a study says comes before them.
+    #: Fields of `isthmus.study.spec.Retrieval` that the benchmark of this task has; what a study says comes before.
     retrieval: Mapping[str, Any] = field(default_factory=dict)
     #: False where labels are withheld, and rows are good for predictions only.
     labelled: bool = True

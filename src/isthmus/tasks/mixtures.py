@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from isthmus.errors import SpecError, nearest
-from isthmus.spec import Mixture
+from isthmus.study.spec import Mixture
 
 _PLUS = ("snli", "mnli", "anli")
 _OTHERS = ("qqp", "squad", "squad-v2", "hellaswag", "cosmosqa", "commonsenseqa")

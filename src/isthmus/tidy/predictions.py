@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from isthmus.errors import StoreError
 from isthmus.evaluate.metrics import metric
 from isthmus.evaluate.metrics.core import Metric
-from isthmus.plan import Plan
+from isthmus.planning.plan import Plan
 from isthmus.store import Store
 from isthmus.tidy.columns import PREDICTIONS, schema
 from isthmus.tidy.table import Measured, chain_columns, intact, measured

@@ -19,11 +19,11 @@ from isthmus.collect import tuned_on
 from isthmus.data.schema import Kind
 from isthmus.errors import StoreError
 from isthmus.languages import language
-from isthmus.plan import Plan, PlannedChain
+from isthmus.planning.plan import Plan, PlannedChain
 from isthmus.results import Chain
-from isthmus.spec import NONE, sized, steps_of
 from isthmus.stage import Record
 from isthmus.store import Store
+from isthmus.study.spec import NONE, sized, steps_of
 from isthmus.tidy.columns import RESULTS, schema
 
 #: Metric -> language -> score.

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from isthmus.errors import ModelError, ResourceError
-from isthmus.spec import Recipe
 from isthmus.stage import Settings
+from isthmus.study.spec import Recipe
 from isthmus.train.heads import Heads
 from isthmus.train.optimizer import layers
 

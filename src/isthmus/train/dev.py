@@ -18,8 +18,8 @@ from isthmus.evaluate.metrics.core import Floats, Metric
 from isthmus.evaluate.score import collapse
 from isthmus.kinds.core import TOKEN_BUDGET, Batcher, Feature, Limits, Method, Search, Tokenizer, device_of, golds_of
 from isthmus.results import DevPoint, Statistics
-from isthmus.spec import Retrieval
 from isthmus.stats.scores import Interval, score_intervals
+from isthmus.study.spec import Retrieval
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 from isthmus.disk import plainly, write_atomic
 from isthmus.errors import IsthmusError, StageFailed
-from isthmus.execute import Context, Interrupted, store_of
+from isthmus.running.execute import Context, Interrupted, store_of
 from isthmus.stage import Json, read_stage
 from isthmus.store import Store
 

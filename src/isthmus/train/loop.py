@@ -14,7 +14,7 @@ from isthmus.errors import ResourceError, StageFailed
 from isthmus.kinds.core import TOKEN_BUDGET, Feature, Method, device_of
 from isthmus.kinds.features import lengths_of
 from isthmus.results import CurvePoint, DevPoint
-from isthmus.spec import Mixture, Recipe
+from isthmus.study.spec import Mixture, Recipe
 from isthmus.train.checkpoint import Progress
 from isthmus.train.cpu import hasten
 from isthmus.train.distributed import add_up, is_sharded, seed_all, share_of, together

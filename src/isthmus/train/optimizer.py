@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from isthmus.errors import StageFailed
-from isthmus.spec import Recipe
+from isthmus.study.spec import Recipe
 
 _NO_DECAY_BELOW = 2  # dimensions: biases and norms are vectors
 

@@ -11,12 +11,12 @@ from isthmus.data.schema import Kind
 from isthmus.data.subset import nested_subset
 from isthmus.data.texts import texts_of
 from isthmus.errors import DataError
-from isthmus.execute import Context
 from isthmus.kinds import method
 from isthmus.kinds.core import Limits, Method
-from isthmus.plan_training import INPUT
-from isthmus.spec import Recipe
+from isthmus.planning.training import INPUT
+from isthmus.running.execute import Context
 from isthmus.stage import Json
+from isthmus.study.spec import Recipe
 from isthmus.train.dev import held_out
 
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from isthmus.spec import Mixture, Recipe
 from isthmus.stage import Json
+from isthmus.study.spec import Mixture, Recipe
 
 
 class Size(NamedTuple):

@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from isthmus.execute import Context, Interrupted
 from isthmus.kinds.core import Feature
 from isthmus.kinds.features import Features, lengths_of
 from isthmus.model.card import outcome, translations_of, write_card
@@ -19,9 +18,10 @@ from isthmus.model.folder import load_model, save_model
 from isthmus.model.heads import save_heads
 from isthmus.model.tokens import LazyTokenizer, Tokens, tokens_of
 from isthmus.model.vocabulary import trim
-from isthmus.spec import Mixture, Recipe
+from isthmus.running.execute import Context, Interrupted
+from isthmus.running.tracking import following
 from isthmus.stage import Json
-from isthmus.tracking import following
+from isthmus.study.spec import Mixture, Recipe
 from isthmus.train import arithmetic, checkpoint, distributed, launch
 from isthmus.train.dev import Dev
 from isthmus.train.heads import Heads, model_of, use

@@ -20,11 +20,11 @@ from isthmus.data.provenance import Provenance, provenance, stamped
 from isthmus.data.schema import PROJECTED, SCHEMAS, Kind, check_table
 from isthmus.disk import replacing, write_atomic
 from isthmus.errors import DataError, SpecError
-from isthmus.execute import Context, Interrupted
 from isthmus.kinds.core import TOKEN_BUDGET, device_called
 from isthmus.model.folder import load_model, load_tokenizer
-from isthmus.spec import Translation
+from isthmus.running.execute import Context, Interrupted
 from isthmus.stage import Json, canonical
+from isthmus.study.spec import Translation
 from isthmus.translate.align import Aligner
 from isthmus.translate.cache import Cache
 from isthmus.translate.model import Options, Seq2Seq, Translator

@@ -14,15 +14,15 @@ from pathlib import Path
 
 from isthmus import api
 from isthmus.collect import collect
-from isthmus.cost import estimates
+from isthmus.commands.studies_kept import where_it_was_run
 from isthmus.errors import IsthmusError, StoreError
-from isthmus.plan import Plan
+from isthmus.planning.cost import estimates
+from isthmus.planning.plan import Plan
 from isthmus.report.build import page
-from isthmus.runner import State, states_of
-from isthmus.spec import Study
+from isthmus.running.runner import State, states_of
 from isthmus.store import Store
-from isthmus.studies_kept import where_it_was_run
-from isthmus.study_file import read_study
+from isthmus.study.file import read_study
+from isthmus.study.spec import Study
 from isthmus.view.status import Status, status_of
 
 #: Seconds between two looks at the store for one study, and those after a request in which it is still looked after.

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from urllib.parse import quote
 
 from isthmus.report.build import policy, render
-from isthmus.runner import State
+from isthmus.running.runner import State
 from isthmus.view.live import Shown, Studies
 from isthmus.view.status import stage_view
 

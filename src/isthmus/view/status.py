@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from isthmus.attempts import attempts_of, failure_of
-from isthmus.plan import Plan
-from isthmus.runner import State
+from isthmus.planning.plan import Plan
+from isthmus.running.attempts import attempts_of, failure_of
+from isthmus.running.runner import State
 from isthmus.stage import Json
 from isthmus.store import Store
 

@@ -1,0 +1,1 @@
+"""Walking the graph, and one stage at a time."""
