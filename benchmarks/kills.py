@@ -39,7 +39,7 @@ def start(store: Path, model: Path, engine: str, study: str) -> "subprocess.Pope
 
 
 def finish(process: "subprocess.Popen[str]") -> dict[str, Any]:
-    printed, _ = process.communicate()  # of a run that was killed, its end
+    printed, _ = process.communicate()
     told: dict[str, Any] = json.loads(printed)
     return told
 
@@ -114,8 +114,11 @@ def main() -> None:
             store = Path(folder) / f"store-{studies}"
             process = start(store, model, options.engine, options.study)
             was_killed = torment(process, store, moment, options.kills, tally)
-            told = None if was_killed else finish(process)
-            process.communicate()  # of a run that was killed, its end
+            told = None
+            if was_killed:
+                process.communicate()
+            else:
+                told = finish(process)
             tally.look(before, finished(store))
             before = finished(store)
             if told is None:

@@ -15,6 +15,7 @@ import numpy as np
 from isthmus.api import load_study, results_of
 from isthmus.report.findings import Comparison, Effect, Summary
 from isthmus.report.summary import summarise
+from isthmus.results import Results
 from isthmus.store import Store
 
 #: What stands for what: the intermediates of the study and the rows of the paper's table that they resemble.
@@ -96,6 +97,32 @@ def baseline(summary: Summary) -> str:
     return table(["target", "metric", "other languages", "English", "mean of the others"], rows)
 
 
+def by_seed(found: Mapping[str, Mapping[str, Comparison]], results: Results) -> str:
+    """The gain of each seed, over the same languages."""
+    scores: dict[tuple[str, str, int], dict[str, float]] = {}
+    for score in results.scores:
+        chain = score.chain
+        if score.metric == found_metric(found, chain.target):
+            scores.setdefault((chain.intermediate, chain.target, chain.seed), {})[score.language] = score.value
+    rows = []
+    for intermediate, cells in found.items():
+        row = [intermediate]
+        for target in COLUMNS:
+            comparison = cells.get(target)
+            tags = [each.tag for each in comparison.languages if not each.training] if comparison else []
+            gains = [
+                np.mean([scores[intermediate, target, seed][tag] - scores["none", target, seed][tag] for tag in tags])
+                for seed in (comparison.seeds if comparison else ())
+            ]
+            row.append(", ".join(f"{gain:+.1f}" for gain in gains))
+        rows.append(row)
+    return table(["gain of each seed", *COLUMNS], rows)
+
+
+def found_metric(found: Mapping[str, Mapping[str, Comparison]], target: str) -> str:
+    return next((cells[target].metric for cells in found.values() if target in cells), "")
+
+
 def beside(found: Mapping[str, Mapping[str, Comparison]]) -> str:
     rows = []
     for intermediate, row in LIKE.items():
@@ -151,7 +178,7 @@ def main() -> None:
     found = ours(summary)
     seconds = sum(stage.seconds for stage in results.stages)
     print(f"{summary.finished} of {summary.chains} chains, {seconds / 3600:.1f} hours of work in all stages.\n")
-    for part in (baseline(summary), matrix(found, summary), beside(found), agreement(found)):
+    for part in (baseline(summary), matrix(found, summary), by_seed(found, results), beside(found), agreement(found)):
         print(f"{part}\n")
 
 

@@ -2,6 +2,7 @@ import fcntl
 import hashlib
 import inspect
 import shutil
+import signal
 from importlib.metadata import version
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 
 from isthmus.model import charsmap, embedded, q4
 from tests.tiny import write_tiny_model
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # begun in the background: what tests start must hear Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -85,7 +85,6 @@ def test_a_package_that_is_missing_is_named_with_its_command(
 
 def test_a_preset_choice_of_gpus_stays_where_it_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ray gives its workers their GPUs; nothing that the run starts with is told to them."""
-    pytest.importorskip("ray")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
     before = dict(os.environ)
     import_ray(starting=False)

@@ -14,7 +14,6 @@ import pytest
 
 from tests.engines.two_nodes import ENVIRONMENT, NODES
 
-pytest.importorskip("ray")
 ROOT = Path(__file__).parents[2]
 STUDY = {"intermediates": ["none", "colours"], "targets": ["length"]}
 

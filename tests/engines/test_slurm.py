@@ -19,7 +19,6 @@ from isthmus.errors import ResourceError
 from isthmus.stage import Settings
 from tests.engines import fake_slurm
 
-pytest.importorskip("submitit")
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("sbatch", "srun", "squeue", "sacct", "scancel", "scontrol")
 

@@ -109,7 +109,7 @@ def show_plan(asked: Asked) -> None:
     console = output()
     _show_stages(console, asked, forecast)
     for line in _summary(asked, forecast, measured):
-        console.print(line, soft_wrap=True)
+        console.print(line, soft_wrap=False)
     if limit is not None:
         for line in _fitting(asked, forecast, limit, offer):
             console.print(line, soft_wrap=True)
