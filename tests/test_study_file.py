@@ -44,7 +44,7 @@ def test_a_single_name_may_stand_for_a_list() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("targets: [intents]\nseed: 1\n", "s.yaml, line 2: there is no field 'seed': did you mean seeds"),
+        ("targets: [intents]\nseed: 1\n", "line 2: there is no field 'seed': did you mean seeds or target_seeds?"),
         ("targets: [intents]\nrecipe:\n  epoch: 1\n", "s.yaml, line 3: there is no field 'recipe.epoch'"),
         (
             "targets: [intents]\nrecipe:\n  epochs: many\n",

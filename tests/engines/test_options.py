@@ -1,5 +1,6 @@
 """What engines are told: read strictly, and a mistake is one sentence that says what to do."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -85,6 +86,7 @@ def test_a_package_that_is_missing_is_named_with_its_command(
 
 def test_a_preset_choice_of_gpus_stays_where_it_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ray gives its workers their GPUs; nothing that the run starts with is told to them."""
+    importlib.import_module("ray")  # which sets a variable of its own
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
     before = dict(os.environ)
     import_ray(starting=False)

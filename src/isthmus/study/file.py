@@ -43,9 +43,9 @@ def parse_study(text: str, where: str, changes: tuple[str, ...] = ()) -> Study:
     first = min(found, key=lambda fault: document.line(fault.place) or 0)
     by = _blamed(first, versions)
     if by:
-        raise SpecError(f"--set {changes[by - 1]}: {first.what}.")
+        raise SpecError(f"--set {changes[by - 1]}: {first}")
     line = document.line(first.place)
-    raise SpecError(f"{where}{f', line {line}' if line else ''}: {first.what}.")
+    raise SpecError(f"{where}{f', line {line}' if line else ''}: {first}")
 
 
 def _blamed(fault: Fault, versions: list[dict[str, Any]]) -> int:

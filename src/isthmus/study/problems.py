@@ -20,6 +20,9 @@ class Fault(NamedTuple):
     place: Location
     what: str
 
+    def __str__(self) -> str:
+        return self.what if self.what.endswith(("?", ".")) else f"{self.what}."
+
 
 def faults(error: ValidationError, data: Any) -> list[Fault]:
     """What is wrong with ``data``, a fault for each place: the innermost where one thing is wrong in several ways."""
@@ -55,7 +58,7 @@ def _what(place: Location, problems: list[Mapping[str, Any]], data: Any) -> str:
     known, value = names_in(at(Study, place[:-1])), _value(place, data)
     free = known and place[-1] not in known and not isinstance(value, Mapping)
     if kind == "extra_forbidden" or (free and len(place) > 1):
-        return f"there is no field '{named}': {nearest(str(place[-1]), known).rstrip('.')}"
+        return f"there is no field '{named}': {nearest(str(place[-1]), known)}"
     type_ = at(Study, place)
     if (len(problems) > 1 or kind in _OF_SHAPE) and type_ is not None:
         limits = f" {bounds(type_)}" if bounds(type_) else ""
