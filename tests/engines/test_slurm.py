@@ -238,8 +238,9 @@ def test_only_what_was_taken_from_a_stage_is_lost(told: tuple[str, str, str], co
     assert (fate.code, fate.lost) == (code, lost)
 
 
+@pytest.mark.slow
 def test_a_real_stage_runs_as_a_job_of_submitits_on_this_machine(tmp_path: Path, tiny_model: Path) -> None:
-    """The first stage of the small study, without a Slurm: what a job does is the same."""
+    """One chain of the small study, without a Slurm: what a job does is the same."""
     study = {"intermediates": ["none"], "targets": ["length"], "recipe": {"epochs": 1, "max_length": 32}}
     fields = {"engine": "slurm", "engine_options": {"cluster": "local"}, "workers": 2}
     command = [sys.executable, "-m", "tests.engines.program", str(tmp_path / "store"), str(tiny_model)]
