@@ -19,7 +19,7 @@ from isthmus.collect import collect
 from isthmus.commands.exporting import check_free, copy_model
 from isthmus.commands.progress import shows_bars, watcher_for
 from isthmus.commands.tables import training_table
-from isthmus.commands.views import answer, build_page, output, planned_for, print_json, say_notes
+from isthmus.commands.views import answer, build_page, output, planned_for, print_json, say_notes, summary_of
 from isthmus.engines.choose import options_of
 from isthmus.errors import IsthmusError, ResourceError, SpecError, StageFailed
 from isthmus.planning.cost import estimates
@@ -83,18 +83,19 @@ def run_study(name: str, changes: tuple[str, ...], run: Run) -> None:
         results = collect(planned, store, walked.states, walked.errors, api.study_yaml(study), _command(name, changes))
         page = folder / "report.html"
         new = walked.finished_here or walked.errors or not page.exists()
+        summary = summary_of(results)
         if new:
-            build_page(results, page)
+            build_page(results, summary, page)
         link.study(planned)
     problem = failure(walked)
     if run.as_json:
         more = {"stages_run": len(walked.finished_here), "stages": walked.total}
-        answer(results, page, True, {**more, "error": str(problem)} if problem else more)
+        answer(summary, page, True, {**more, "error": str(problem)} if problem else more)
         leave(problem)
         return
     if not new:
         output().print(f"Nothing to do: all {walked.total} stages of {study.name} are finished.")
-    answer(results, page, False, {})
+    answer(summary, page, False, {})
     if problem:
         raise problem
 

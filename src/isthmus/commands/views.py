@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -22,6 +22,9 @@ from isthmus.results import Results
 from isthmus.store import Store
 from isthmus.study.spec import Study
 from isthmus.tasks.core import Task
+
+if TYPE_CHECKING:
+    from isthmus.report.findings import Summary
 
 
 def output() -> Console:
@@ -69,26 +72,32 @@ def writing_to(path: Path) -> Iterator[None]:
             raise SpecError(f"{path} cannot be written ({error.strerror or error}): choose another place.") from error
 
 
-def build_page(results: Results, page: Path) -> None:
-    """Write the report. Raises SpecError where it cannot be written."""
+def build_page(results: Results, summary: "Summary", page: Path) -> None:
+    """Write the report of results, as they were summarised. Raises SpecError where it cannot be written."""
     from isthmus.report.build import build
 
     with writing_to(page):
         page.parent.mkdir(parents=True, exist_ok=True)
-        build(results, page)
+        build(results, page, summary)
 
 
-def answer(results: Results, page: Path, as_json: bool, more: Mapping[str, Any]) -> None:
+def answer(summary: "Summary", page: Path, as_json: bool, more: Mapping[str, Any]) -> None:
     """Print what the results say: for people, or as JSON with ``more``."""
-    from isthmus.report.summary import render_terminal, summarise, to_json
+    from isthmus.report.summary import render_terminal, to_json
 
-    summary = summarise(results)
     if as_json:
         print_json({**to_json(summary), "report": str(page), **more})
         return
     console = output()
     console.print(render_terminal(summary))
     console.print(f"\nReport: {page}", soft_wrap=True)
+
+
+def summary_of(results: Results) -> "Summary":
+    """What the results say: the dearest part of a report, once for the page and the terminal."""
+    from isthmus.report.summary import summarise
+
+    return summarise(results)
 
 
 def existing(path: Path) -> Store:
@@ -111,8 +120,9 @@ def write_report(name: str | None, store_path: Path, page: Path | None, as_json:
     if not examples:
         results = replace(results, examples=())
     page = page or store.study_folder(study.name) / "report.html"
-    build_page(results, page)
-    answer(results, page, as_json, {})
+    summary = summary_of(results)
+    build_page(results, summary, page)
+    answer(summary, page, as_json, {})
 
 
 def show_tasks(name: str | None, mixtures: bool, as_json: bool) -> None:

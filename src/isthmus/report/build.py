@@ -44,14 +44,16 @@ class Inlined:
     policy: str
 
 
-def build(results: Results, path: Path) -> None:
-    """Write the report of ``results`` to ``path``. The same results give the same bytes.
+def build(results: Results, path: Path, summary: Summary | None = None) -> None:
+    """Write the report of ``results`` to ``path``; with their ``summary``, where it is there already.
+
+    The same results give the same bytes.
 
     Raises:
         DataError: chains of one target were scored on different examples.
         OSError: ``path`` cannot be written.
     """
-    write_atomic(path, encoded(page(results)))
+    write_atomic(path, encoded(shown(results, summary or summarise(results))))
 
 
 def encoded(html: str) -> bytes:
