@@ -4,6 +4,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
@@ -71,6 +72,14 @@ def test_an_installation_is_repeated_when_its_requirements_change(clone: Path, c
 def test_the_tools_of_developers_include_the_quickstart(clone: Path) -> None:
     assert run("make", ".venv/stamps/dev", cwd=clone, PYTHON=str(clone / "python")).returncode == 0
     assert run("make", "--question", ".venv/stamps/quickstart", cwd=clone).returncode == 0
+
+
+def test_the_tools_of_developers_include_all_that_tests_use(clone: Path) -> None:
+    optional = tomllib.loads((clone / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    (ours,) = (need for need in optional["dev"] if need.startswith("isthmus["))
+    assert set(ours.removeprefix("isthmus[").removesuffix("]").split(",")) == set(optional) - {"dev", "bench"}
+    run("make", ".venv/stamps/dev", cwd=clone, PYTHON=str(clone / "python"))
+    assert (clone / "pip.log").read_text(encoding="utf-8").strip().endswith("-e .[dev]")
 
 
 def test_an_interrupted_installation_is_not_believed(clone: Path) -> None:

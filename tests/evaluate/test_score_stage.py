@@ -23,6 +23,7 @@ def scored(folder: Path, rows: dict[str, Any], **identity: Any) -> Any:
         input_folder=lambda _: folder / "in",
         output=folder / "out",
         warnings=[],
+        settings=SimpleNamespace(trackers=()),
     )
     return run(context), context.warnings  # type: ignore[arg-type]
 
