@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from isthmus.engines import Ended
@@ -93,6 +94,48 @@ def test_when_the_zygote_is_killed_its_stages_are_lost_and_another_takes_over(
     assert "ended" in lost.lost
     begin(engine, tmp_path, "long", "0")
     assert collect(engine, 1) == [Ended("long", 0)]
+
+
+def test_a_zygote_may_be_killed_any_number_of_times(engine: LocalEngine, tmp_path: Path) -> None:
+    for number in range(5):
+        log = begin(engine, tmp_path, f"long-{number}", "wait")
+        wait_for(log, "waits")
+        while not engine._ready:
+            engine.ended(0.1)
+        assert engine._process is not None
+        engine._process.kill()
+        assert [lost.key for lost in collect(engine, 1)] == [f"long-{number}"]
+
+
+def test_a_process_that_waits_for_a_stage_may_be_killed(engine: LocalEngine, tmp_path: Path) -> None:
+    wait_for(begin(engine, tmp_path, "long", "wait"), "waits")
+    assert engine._process is not None
+    stages = psutil.Process(engine._process.pid).children()
+    (waiting,) = [each for each in stages if each.num_fds() and str(tmp_path) not in str(each.open_files())]
+    waiting.kill()
+    begin(engine, tmp_path, "next", "7")
+    assert collect(engine, 1) == [Ended("next", 7)]
+
+
+def test_a_stop_reaches_what_was_told_to_begin_before_it(engine: LocalEngine, tmp_path: Path) -> None:
+    for number in range(5):
+        wait_for(begin(engine, tmp_path, f"a{number}", "wait"), "waits")
+        begin(engine, tmp_path, f"b{number}", "wait")
+        started = time.monotonic()
+        engine.stop(patience=60)
+        assert time.monotonic() - started < 30 and not engine._running
+
+
+def test_a_stop_does_not_wait_for_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\nexec sleep 600\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(program))
+    engine = LocalEngine(1, 1)
+    begin(engine, tmp_path, "a", "0")
+    engine.stop(patience=60)
+    assert not engine._running
+    engine.close()
 
 
 def test_a_zygote_that_cannot_begin_is_an_error_and_no_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ from isthmus.engines.process import variables
 from isthmus.errors import StageFailed
 
 _GONE = "the process that starts stages was ended"
-_DEATHS = 3  # in a row without a stage that ended: then it is not chance
+_DEATHS = 3  # in a row before it was ready: then it is not chance
 
 
 class LocalEngine:
@@ -74,15 +74,19 @@ class LocalEngine:
 
     def stop(self, patience: float) -> None:
         """Ask running stages to save and stop, and wait for them."""
-        self.ask_to_stop()
+        self.ended(0)
+        if self._ready or self._process is None:
+            self.ask_to_stop()
+        else:
+            self._process.kill()  # nothing has begun
         end = time.monotonic() + patience
         while self._running and time.monotonic() < end:
             self.ended(0.2)
 
     def ask_to_stop(self) -> None:
-        """Ask running stages to save and stop."""
+        """Ask running stages to save and stop: by the way that orders go, so that none that was given comes after."""
         if self._process is not None and self._running:
-            self._process.send_signal(signal.SIGTERM)
+            self._tell({"stop": True})
 
     def close(self) -> None:
         """End the zygote; it takes what still runs with it."""
@@ -97,7 +101,6 @@ class LocalEngine:
         if "ready" in message:
             self._ready = True
             return None
-        self._deaths = 0
         key = message["key"]
         self._running.discard(key)
         self._gpus.take_back(key)
@@ -108,7 +111,7 @@ class LocalEngine:
         assert self._process is not None
         code = self._process.wait()
         self.close()
-        self._deaths += 1
+        self._deaths = 0 if self._ready else self._deaths + 1
         if (not self._ready and code > 0) or self._deaths >= _DEATHS:
             raise StageFailed(f"The process that starts stages ended with status {code}: look at the last lines above.")
         self._ready, self._buffer = False, b""
