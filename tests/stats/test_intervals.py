@@ -120,6 +120,29 @@ def test_identical_predictions_are_no_proof_of_equality() -> None:
     assert -3 < found.low < -1 < 1 < found.high < 3
 
 
+def test_graded_answers_are_held_to_the_differences_they_show(shared: Path) -> None:
+    """Twelve scores that differ by 7 points at most: nobody need reckon with one that differs by 100."""
+    found = json.loads((shared / "oracle/statistics.json").read_text())["paired_exact_permutation"]
+    above, below = (np.array(found[side]) / 100 for side in "ab")
+    differences = 100 * (above - below)
+    half = 2.201 * differences.std(ddof=1) / 12**0.5  # of a paired t test, with 11 degrees of freedom
+    ours = gain([means_of(above)], [means_of(below)], PERCENT)
+    assert ours.estimate == pytest.approx(found["mean_difference"])
+    assert 2 * half < width(ours) < 2.6 * half
+
+
+def test_what_seeds_and_examples_have_in_common_counts_once() -> None:
+    """Seeds that answer examples of their own rightly, each as many: the examples alone say how sure that is."""
+    generator = np.random.default_rng(0)
+    base = means_of([0.0] * 400)
+    each = [means_of(generator.permutation([1.0] * 100 + [0.0] * 300)) for _ in range(3)]
+    moved = [means_of(generator.permutation([1.0] * count + [0.0] * (400 - count))) for count in (92, 100, 108)]
+    alike, apart = gain(each, [base] * 3, PERCENT), gain(moved, [base] * 3, PERCENT)
+    assert alike.estimate == pytest.approx(apart.estimate)
+    # By chance alone, the numbers right of three seeds are 8.7 apart: no more than that is no news.
+    assert width(apart) < 1.5 * width(alike)
+
+
 def test_one_group_has_no_interval() -> None:
     groups = ["the only template"] * 5
     found = gain([means_of([1.0] * 5, groups)], [means_of([0.0] * 5, groups)], PERCENT)
