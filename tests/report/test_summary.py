@@ -339,6 +339,14 @@ def test_a_half_finished_study_says_what_it_lacks() -> None:
     assert not any((one.intermediate, one.target) == ("paraphrase", "intents") for one in summary.comparisons)
 
 
+def test_what_is_said_of_many_languages_is_one_problem() -> None:
+    whole = small_study({"slots": {"intents": flat(0, 0)}})
+    said = ("de: collapsed", "the vocabulary was cut", "th: collapsed", "hi: 3 rows left out", "zh-TW: collapsed")
+    summary = summarise(replace(whole, stages=(StageSummary("k", "score", "score", "done", warnings=said),)))
+    texts = [problem.text for problem in summary.problems]
+    assert texts == ["de, th and zh-TW: collapsed", "the vocabulary was cut", "hi: 3 rows left out"]
+
+
 def test_a_warning_that_comes_with_every_seed_is_said_once_and_mentioned_beside_the_answer() -> None:
     whole = small_study({"slots": {"intents": flat(0, 5)}})
     stage = StageSummary("k", "score slots on intents", "score", "done", warnings=("de: collapsed",))

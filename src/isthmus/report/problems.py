@@ -1,5 +1,6 @@
 """What a reader must know before believing a figure, and why figures are not there. Nothing is dropped in silence."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -10,6 +11,10 @@ from isthmus.report.findings import Comparison, Problem
 from isthmus.report.words import count, intermediate, listing
 from isthmus.results import Chain, Results, StageSummary
 from isthmus.study.spec import NONE
+
+_MOST_LANGUAGES = 12
+#: What a stage says of one language.
+_OF_A_LANGUAGE = re.compile(r"(?P<language>[a-z]{2,3}(-[A-Za-z]+)?): (?P<text>.+)", re.DOTALL)
 
 
 def problems(results: Results, unscored: Sequence[Chain], comparisons: Sequence[Comparison]) -> Iterator[Problem]:
@@ -32,12 +37,24 @@ def _failures(stages: Sequence[StageSummary]) -> Iterator[Problem]:
 
 def _warnings(results: Results) -> Iterator[Problem]:
     for stage in results.stages:
-        for warning in stage.warnings:
+        for warning in _by_text(stage.warnings):
             yield Problem("warning", stage.title, warning)
     for score in results.scores:
         if not usable(score):
             where = f"{_name(score.chain)}: {facts(score.language).name}"
             yield Problem("warning", where, f"the {score.metric} is not a number: left out of every gain and mean")
+
+
+def _by_text(warnings: Sequence[str]) -> Iterator[str]:
+    """What is said of several languages in the same words, once: ``ar, de and en: ...``."""
+    languages: dict[str, list[str]] = {}
+    for warning in warnings:
+        if match := _OF_A_LANGUAGE.fullmatch(warning):
+            languages.setdefault(match["text"], []).append(match["language"])
+        else:
+            languages[warning] = []
+    for text, of in languages.items():
+        yield f"{listing(of, most=_MOST_LANGUAGES)}: {text}" if of else text
 
 
 def _missing(results: Results, unscored: Sequence[Chain]) -> Iterator[Problem]:
@@ -58,7 +75,7 @@ def _gaps(comparisons: Sequence[Comparison]) -> Iterator[Problem]:
     for cell in comparisons:
         if cell.left_out:
             where = f"{intermediate(cell.intermediate)} on {cell.target}"
-            languages = listing(cell.left_out, most=12)
+            languages = listing(cell.left_out, most=_MOST_LANGUAGES)
             yield Problem("missing", where, f"not compared in {languages}: not all chains have it")
 
 
