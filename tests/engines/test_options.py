@@ -27,7 +27,7 @@ def test_a_time_is_a_number_and_a_unit(number: int, unit: tuple[str, int]) -> No
     assert duration(f"{number}{unit[0]}") == number * unit[1]
 
 
-@pytest.mark.parametrize("text", ["", "0", "-5", "soon", "5 weeks", "1h30", "nan", "inf"])
+@pytest.mark.parametrize("text", ["", "0", "-5", "soon", "5 weeks", "1h30", "nan", "inf", "9" * 400])
 def test_anything_else_is_no_time(text: str) -> None:
     with pytest.raises(SpecError, match="--timeout is a time such as"):
         seconds_of(text)
@@ -36,6 +36,7 @@ def test_anything_else_is_no_time(text: str) -> None:
 def test_options_are_read_with_their_types() -> None:
     given = {"partition": "gpu", "time": "2h", "mem": "16GB", "gpus": "0", "cpus": "4", "setup": "export A=b,c"}
     assert options_of("slurm", given) == {**given, "time": 7200.0, "mem": 16.0, "gpus": 0, "cpus": 4}
+    assert options_of("slurm", {"time": "5m", "mem": "1M"}) == {"time": 300.0, "mem": 0.001}
     assert options_of("ray", {"gpus": "0.5", "memory": "500M"}) == {"gpus": 0.5, "memory": 0.5}
     assert pairs(["setup=export A=b", "qos=low"]) == {"setup": "export A=b", "qos": "low"}
 
@@ -48,8 +49,18 @@ def test_options_are_read_with_their_types() -> None:
         ("local", {"cpus": "2"}, "the local engine has no option 'cpus': it takes none."),
         ("ray", {"cpus": "0"}, "cpus is a number from 1, not '0'."),
         ("ray", {"gpus": "1.5"}, "gpus is a number from 0, or a part of one such as 0.5, not '1.5'."),
-        ("slurm", {"mem": "lots"}, "mem is an amount such as 16GB, not 'lots'."),
-        ("slurm", {"time": "0"}, "time is a time such as 90, 30m or 2h, not '0'."),
+        ("slurm", {"mem": "lots"}, "mem is an amount such as 16GB, from 1M to 1000T, not 'lots'."),
+        ("slurm", {"mem": "0.4M"}, "from 1M to 1000T, not '0.4M'."),
+        ("slurm", {"mem": "0.0001G"}, "from 1M to 1000T, not '0.0001G'."),
+        ("ray", {"memory": f"{'9' * 400}G"}, "memory is an amount such as 16GB, from 1M to 1000T, not '999"),
+        ("ray", {"gpus": "9" * 400}, "gpus is a number from 0, or a part of one such as 0.5, not '999"),
+        ("slurm", {"time": "0"}, "time is a time such as 90m or 4h, from 5m to 10000d, not '0'."),
+        ("slurm", {"time": "90s"}, "from 5m to 10000d, not '90s'."),
+        ("slurm", {"time": "9" * 400}, "from 5m to 10000d, not '999"),
+        ("slurm", {"poll": "10001d"}, "poll is a time such as 90, 30m or 2h, at most 10000d, not '10001d'."),
+        ("slurm", {"partition": "gpu\nrm x"}, r"partition is a word, not 'gpu\nrm x'."),
+        ("slurm", {"account": "me\x1b[2J"}, r"account is a word, not 'me\x1b[2J'."),
+        ("slurm", {"setup": "a\nb"}, r"setup is one line of shell, not 'a\nb'."),
         ("slurm", {"cluster": "pbs"}, "cluster is slurm or local, not 'pbs'."),
         ("slurm", {"partition": " "}, "partition is a word, not ' '."),
     ],

@@ -86,7 +86,14 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
 
 
 def test_stages_that_begin_together_are_one_array_and_end_with_their_status(cluster: Cluster) -> None:
-    options = {"partition": "debug", "qos": "low", "account": "me", "constraint": "a100", "time": "90m", "mem": "16GB"}
+    options = {
+        "partition": "debug",
+        "qos": "low",
+        "account": "me",
+        "constraint": "a100",
+        "time": "5.2m",
+        "mem": "1.0001G",
+    }
     engine = cluster.engine(**options, gpus="1", cpus="3", setup="module load cuda")
     for key, code in (("a", "0"), ("b", "7"), ("c", "0")):
         cluster.begin(engine, key, code)
@@ -101,8 +108,8 @@ def test_stages_that_begin_together_are_one_array_and_end_with_their_status(clus
         "qos": "low",
         "account": "me",
         "constraint": "a100",
-        "time": "90",
-        "mem": "16000MB",
+        "time": "6",  # never less than was asked for
+        "mem": "1001MB",
         "gpus-per-node": "1",
         "cpus-per-task": "3",
         "signal": "USR2@120",

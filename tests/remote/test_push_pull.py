@@ -1,5 +1,6 @@
 """What is pushed from one store and pulled into another is the same, or is not believed."""
 
+import hashlib
 import json
 import threading
 import time
@@ -10,7 +11,7 @@ import pytest
 from isthmus.data.schema import Kind, fingerprint, to_table
 from isthmus.remote import pull as pulling
 from isthmus.remote import push as pushing
-from isthmus.remote.layout import Remote
+from isthmus.remote.layout import Blob, Kept, Remote
 from isthmus.remote.leases import PATIENCE, Leases
 from isthmus.remote.place import Place
 from isthmus.stage import Record
@@ -139,6 +140,30 @@ def test_a_record_that_cannot_be_is_refused(
     assert "not what a stage of that key leaves behind" in moved.failed[key]
     assert elsewhere.finished() == [] and remote.stages() == set()
     assert not (tmp_path / "outside").exists()
+
+
+@pytest.mark.parametrize("name", ["..", ".hidden"])
+def test_a_study_or_an_index_with_a_name_that_cannot_be_writes_nothing(
+    elsewhere: Store, name: str, tmp_path: Path
+) -> None:
+    url = str(tmp_path / "remote")
+    remote, content = Remote.open(url, create=True), b"of somebody else"
+    blob = Blob(hashlib.sha256(content).hexdigest(), len(content))
+    remote.place.write(blob.name, content)
+    kept = Kept({"STORE": blob, "study.yaml": blob}, (), ())
+    remote.place.write(f"studies/{name}.json", kept.to_json())
+    remote.place.write("studies/good.json", Kept({name: blob}, (), ()).to_json())
+    remote.place.write("index/.hidden/x.json", b"{}")
+    before = {path: path.read_bytes() for path in elsewhere.root.rglob("*") if path.is_file()}
+    moved = pull(elsewhere, url)
+    assert list(moved.failed) == ["study good"] and "cannot be read" in moved.failed["study good"]
+    assert moved.studies == [] and remote.indexes() == {}
+    with pytest.raises(FileNotFoundError):
+        pulling.of_study(remote, name)
+    here = {
+        path: path.read_bytes() for path in elsewhere.root.rglob("*") if path.is_file() and "locks" not in path.parts
+    }
+    assert here == {path: content for path, content in before.items() if "locks" not in path.parts}
 
 
 def test_a_file_altered_here_is_not_pushed(here: Store, url: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from isthmus.errors import IsthmusError, ResourceError, SpecError, StoreError
+from isthmus.remote import commands
 from isthmus.remote import place as places
 from isthmus.remote.layout import Remote
 from isthmus.remote.place import Place, patiently, shown
@@ -84,6 +85,52 @@ def test_access_denied(s3: str, denying: str, monkeypatch: pytest.MonkeyPatch) -
 def test_something_else_is_there(tmp_path: Path) -> None:
     (tmp_path / "photographs.zip").write_bytes(b"")
     assert "no Isthmus store" in said(f"file://{tmp_path}")
+
+
+@pytest.mark.parametrize("do", ["push", "pull", "diff"])
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("", "The address of the remote store is empty: give one"),
+        (" ", "The address of the remote store is empty: give one"),
+        ("study.yaml", "study.yaml: a file is where a folder should be: choose another address."),
+        ("study.yaml/below", "a file is where a folder should be: choose another address."),
+    ],
+)
+def test_an_address_that_is_none(
+    do: str, address: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "study.yaml").touch()
+    Store.open(tmp_path / "here")
+    with pytest.raises(IsthmusError) as caught:
+        perform(do, tmp_path / "here", address)
+    assert str(caught.value).startswith(words) or str(caught.value).endswith(words)
+    assert "Errno" not in str(caught.value)
+
+
+def perform(do: str, store: Path, url: str, dry: bool = False) -> None:
+    if do == "push":
+        commands.push(store, url, (), dry, quiet=True, as_json=False)
+    elif do == "pull":
+        commands.pull(store, url, (), (), dry, quiet=True, as_json=False)
+    else:
+        commands.diff(store, url, as_json=False)
+
+
+def test_where_nothing_was_pushed_there_is_nothing_to_pull(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An address with a mistake in it is no store that is up to date; and asking makes none, here or there."""
+    store, words = tmp_path / "here", r"There is no remote store at .*: mend the address, or push to it first"
+    with pytest.raises(StoreError, match=words):
+        perform("pull", store, url)
+    assert not store.exists()
+    publish(Store.open(store), "a", {"x": b"x"})
+    with pytest.raises(StoreError, match=words):
+        perform("diff", store, url)
+    perform("push", store, url, dry=True)
+    assert "1 stage would be pushed" in capsys.readouterr().out and Place(url).empty()
 
 
 def test_another_version(tmp_path: Path) -> None:

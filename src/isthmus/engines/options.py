@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 from isthmus.errors import SpecError, nearest
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST = 10_000 * _SECONDS["d"]
 _GIGABYTES = {"M": 1e-3, "G": 1.0, "T": 1e3}
+_MOST = 1e6  # gigabytes
 
 
 class Option(NamedTuple):
@@ -18,18 +20,24 @@ class Option(NamedTuple):
 
 
 def duration(text: str) -> float:
-    """Seconds, from ``90``, ``90s``, ``30m``, ``2h`` or ``1d``. Raises ValueError on anything else, and on none."""
+    """Seconds, from ``90``, ``90s``, ``30m``, ``2h`` or ``1d``.
+
+    Raises:
+        ValueError: it is anything else, or none, or more than 10,000 days.
+    """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
-    if not match or not float(match[1]):
+    seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
+    if not 0 < seconds <= _LONGEST:
         raise ValueError(text)
-    return float(match[1]) * _SECONDS[match[2]]
+    return seconds
 
 
 def _gigabytes(text: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([MGT])B?", text.strip())
-    if not match or not float(match[1]):
+    size = float(match[1]) * _GIGABYTES[match[2]] if match else 0.0
+    if not _GIGABYTES["M"] <= size <= _MOST:
         raise ValueError(text)
-    return float(match[1]) * _GIGABYTES[match[2]]
+    return size
 
 
 def _count(text: str) -> int:
@@ -46,23 +54,37 @@ def _from_none(text: str) -> int:
 
 def _share(text: str) -> float:
     value = float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else -1.0
-    if value < 0 or (value > 1 and value != int(value)):
+    if value < 0 or (value > 1 and not value.is_integer()):
         raise ValueError(text)
     return value
 
 
 def _text(text: str) -> str:
-    if not text.strip():
+    text = text.strip()
+    if not text or not text.isprintable():  # a line break would end the line of a script that the word is put into
         raise ValueError(text)
-    return text.strip()
+    return text
 
 
 COUNT = Option("a number from 1", _count)
 FROM_NONE = Option("a number from 0", _from_none)
 SHARE = Option("a number from 0, or a part of one such as 0.5", _share)
 TEXT = Option("a word", _text)
-TIME = Option("a time such as 90, 30m or 2h", duration)
-MEMORY = Option("an amount such as 16GB", _gigabytes)
+LINE = Option("one line of shell", _text)
+TIME = Option("a time such as 90, 30m or 2h, at most 10000d", duration)
+MEMORY = Option("an amount such as 16GB, from 1M to 1000T", _gigabytes)
+
+
+def time_from(minutes: int) -> Option:
+    """An option that is a time of no less than ``minutes``."""
+
+    def read(text: str) -> float:
+        seconds = duration(text)
+        if seconds < minutes * 60:
+            raise ValueError(text)
+        return seconds
+
+    return Option(f"a time such as 90m or 4h, from {minutes}m to 10000d", read)
 
 
 def one_of(*words: str) -> Option:
@@ -112,4 +134,4 @@ def seconds_of(text: str | None) -> float | None:
     try:
         return duration(text) if text is not None else None
     except ValueError:
-        raise SpecError(f"--timeout is a time such as 90 (seconds), 30m or 2h, not {text!r}.") from None
+        raise SpecError(f"--timeout is a time such as 90 (seconds), 30m or 2h, at most 10000d, not {text!r}.") from None

@@ -7,6 +7,7 @@ or still in the queue. A job that is pre-empted or runs out of time saves its ch
 import contextlib
 import json
 import logging
+import math
 import os
 import signal
 import time
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 
 from isthmus.disk import write_atomic
 from isthmus.engines import Ended
-from isthmus.engines.options import COUNT, FROM_NONE, MEMORY, TEXT, TIME, one_of
+from isthmus.engines.options import COUNT, FROM_NONE, LINE, MEMORY, TEXT, TIME, one_of, time_from
 from isthmus.engines.slurm_queue import (
     Fate,
     LocalQueue,
@@ -32,19 +33,20 @@ from isthmus.running.attempts import keep_failure
 from isthmus.running.execute import Interrupted
 from isthmus.stage import Settings
 
-OPTIONS = {
-    **dict.fromkeys(("partition", "qos", "account", "constraint", "gres", "setup"), TEXT),
-    **{"time": TIME, "mem": MEMORY, "cpus": COUNT, "gpus": FROM_NONE, "timeouts": FROM_NONE, "poll": TIME},
-    "cluster": one_of("slurm", "local"),
-}
 JOBS = 64  # in the queue at once, where --workers does not say
 _CPUS = 4
 _TIME = 4 * 3600.0
+_LEAST = 5  # minutes: a job must get somewhere before it is told to save
 _WARNING = 120  # seconds before its end that a job is told to save
 _TIMEOUTS = 100  # times that a job may run out of its time
 _KEPT = 10.0  # seconds that the queue is thought to be the same
 _SUFFIX = "_0_result.pkl"
 _TAKE_ALONG = "slurm.json"
+OPTIONS = {
+    **dict.fromkeys(("partition", "qos", "account", "constraint", "gres"), TEXT),
+    **{"time": time_from(_LEAST), "mem": MEMORY, "cpus": COUNT, "gpus": FROM_NONE, "timeouts": FROM_NONE},
+    **{"poll": TIME, "setup": LINE, "cluster": one_of("slurm", "local")},
+}
 
 
 class _Order(NamedTuple):
@@ -241,7 +243,7 @@ def executor_of(options: Mapping[str, Any], slots: int, settings: Settings, fold
     except ImportError:
         raise MissingPackage("submitit", "--engine slurm", "slurm") from None
     logging.getLogger("submitit").setLevel(logging.ERROR)
-    minutes = max(1, round(options.get("time", _TIME) / 60))
+    minutes = math.ceil(round(options.get("time", _TIME) / 60, 3))
     gpus = options.get("gpus", settings.processes if settings.device == "cuda" else 0)
     if options.get("cluster") == "local":
         local = submitit.LocalExecutor(folder, max_num_timeout=options.get("timeouts", _TIMEOUTS))
@@ -251,7 +253,7 @@ def executor_of(options: Mapping[str, Any], slots: int, settings: Settings, fold
     slurm = submitit.SlurmExecutor(folder, max_num_timeout=options.get("timeouts", _TIMEOUTS))
     wanted = {name: options[name] for name in ("partition", "qos", "account", "constraint", "gres") if name in options}
     if "mem" in options:
-        wanted["mem"] = f"{round(options['mem'] * 1000)}MB"
+        wanted["mem"] = f"{math.ceil(round(options['mem'] * 1000, 3))}MB"
     if gpus:
         wanted["gpus_per_node"] = gpus
     if "setup" in options:

@@ -26,7 +26,7 @@ def push(store_path: Path, url: str, studies: tuple[str, ...], dry: bool, quiet:
         if name not in names:
             raise SpecError(f"--study {name}: no study of that name was run in {store.root}: {nearest(name, names)}")
     plans = {name: _plan(name, store) for name in studies or names}
-    remote = Remote.open(url, create=not dry)
+    remote = Remote.open(url, create=True, dry=dry)
     load = pushing.everything(store, plans)
     if studies:
         loads = [pushing.of_plan(store, name, plan) for name, plan in plans.items() if plan]

@@ -14,7 +14,7 @@ from isthmus.stage import VERSIONS, FileFact, Json, Record, Stage
 _MARKER = b"isthmus remote store 1\n"
 _KEY = re.compile(r"[a-z]+-[0-9a-f]{20}")
 _SHA = re.compile(r"[0-9a-f]{64}")
-_NAME = re.compile(r"[^/\\\x00]{1,200}")
+_NAME = re.compile(r"(?!\.)[^/\\\x00]{1,200}")  # of a file or folder inside of the store, and never .. or hidden
 
 
 @dataclass(frozen=True)
@@ -61,16 +61,18 @@ class Remote:
         self.place = place
 
     @classmethod
-    def open(cls, url: str, create: bool = False) -> "Remote":
-        """Open the remote store at ``url``; ``create`` makes one where nothing is.
+    def open(cls, url: str, create: bool = False, dry: bool = False) -> "Remote":
+        """Open the remote store at ``url``; ``create`` makes one where nothing is, or with ``dry`` would.
 
         Raises:
-            StoreError: it cannot be reached, holds something else, or is of another version.
+            StoreError: it is not there, cannot be reached, holds something else, or is of another version.
         """
         place = Place(url)
         marker = _read_marker(place)
         if marker is None and place.empty():
-            if create:
+            if not create:
+                raise StoreError(f"There is no remote store at {place}: mend the address, or push to it first.")
+            if not dry:
                 place.create("ISTHMUS", _MARKER)
             return cls(place)
         marker = marker or _read_marker(place)  # another machine may have created it in the meantime
@@ -138,10 +140,12 @@ class Remote:
 
     def study(self, name: str) -> Kept:
         """A study. Raises FileNotFoundError, or StoreError where it cannot be read."""
+        if not _NAME.fullmatch(name):
+            raise FileNotFoundError(name)
         data = self._json(f"studies/{name}.json")
         try:
             files = {file: Blob(str(blob["sha256"]), int(blob["size"])) for file, blob in data["files"].items()}
-            good = all(_NAME.fullmatch(file) and not file.startswith(".") for file in files)
+            good = all(map(_NAME.fullmatch, files))
             good = good and all(_SHA.fullmatch(blob.sha256) for blob in files.values())
             stages, rows = (None if data[part] is None else tuple(map(str, data[part])) for part in ("stages", "rows"))
         except (KeyError, TypeError, AttributeError, ValueError):

@@ -29,7 +29,7 @@ class Link:
 
     def __init__(self, store: Store, url: str | None, quiet: bool) -> None:
         self._plain, self._quiet = store, quiet
-        self._remote = Remote.open(url, create=True) if url else None
+        self._remote = None if url is None else Remote.open(url, create=True)
         self._shared = _SharedStore(store, self._remote) if self._remote else None
 
     @property
@@ -163,7 +163,7 @@ class _SharedStore(Store):
 
 
 class _Bringing(Watcher):
-    """Tells another watcher of everything, and brings each stage that this run finishes."""
+    """Tells another watcher of everything, and brings each stage that is finished here, by whichever run."""
 
     def __init__(self, inner: Watcher, store: _SharedStore, say: Callable[[str], None]) -> None:
         self._inner, self._store, self._say = inner, store, say
@@ -172,19 +172,20 @@ class _Bringing(Watcher):
         self._threads = ThreadPoolExecutor(2, "push")
 
     def begin(self, walk: Walk) -> None:
-        """The run is about to start."""
+        """Bring what was finished here since it was last looked."""
         self._inner.begin(walk)
+        self._threads.submit(self._bring, *(key for key, state in walk.states.items() if state is State.DONE))
 
     def damaged(self, key: str, damage: list[Damage]) -> None:
         """A stage was set aside."""
         self._inner.damaged(key, damage)
 
     def changed(self, walk: Walk, key: str) -> None:
-        """Bring a stage that this run has finished; hold no longer what it has given up."""
+        """Bring a stage that is finished, if it did not come from there; hold no longer what was given up."""
         self._inner.changed(walk, key)
-        if walk.states[key] is State.DONE and key in walk.finished_here[-8:]:
+        if walk.states[key] is State.DONE:
             self._threads.submit(self._bring, key)
-        elif walk.states[key] in (State.DONE, State.FAILED, State.SKIPPED):
+        elif walk.states[key] in (State.FAILED, State.SKIPPED):
             self._threads.submit(self._store.leases.release, key)
 
     def again(self, walk: Walk, key: str) -> None:
@@ -204,15 +205,20 @@ class _Bringing(Watcher):
         self._inner.end(walk)
         self._threads.shutdown(wait=True)
         if self._failed:
-            first = next(iter(self._failed.values()))
-            self._say(f"{len(self._failed)} finished stages were not brought ({first}): run isthmus store push.")
+            count, first = len(self._failed), next(iter(self._failed.values()))
+            told = "1 finished stage was" if count == 1 else f"{count} finished stages were"
+            self._say(f"{told} not brought ({first}): run isthmus store push.")
 
-    def _bring(self, key: str) -> None:
+    def _bring(self, *keys: str) -> None:
+        """Bring stages that are not there, and hold them no longer. Whatever goes wrong is noted: this is a thread."""
+        failed: dict[str, str] = {}
         try:
-            moved = push(self._store.plain, self._store.remote, Load((key,), (), {}))
-            failed = moved.failed
-        except IsthmusError as error:
-            failed = {key: str(error)}
-        with self._lock:
-            self._failed |= failed
-        self._store.leases.release(key)
+            failed = push(self._store.plain, self._store.remote, Load(keys, (), {})).failed
+        except Exception as error:
+            told = str(error) if isinstance(error, IsthmusError) else f"{type(error).__name__}: {error}"
+            failed = dict.fromkeys(keys, told)
+        finally:
+            with self._lock:
+                self._failed |= failed
+            for key in keys:
+                self._store.leases.release(key)

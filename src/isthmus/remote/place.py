@@ -41,6 +41,8 @@ def shown(url: str) -> str:
 
 
 def _check(url: str) -> None:
+    if not url.strip():
+        raise SpecError("The address of the remote store is empty: give one, such as s3://bucket/prefix, or a folder.")
     if "://" in url and (urlsplit(url).password or urlsplit(url).query):
         raise SpecError(
             f"The address of {shown(url)} holds a password or options, which logs would show: leave them out, and give "
@@ -69,6 +71,8 @@ def _problem(error: BaseException) -> str | None:
         told = "there is no such bucket: create it, or mend the address"
     elif isinstance(error, PermissionError) or code in ("AccessDenied", "403"):
         told = f"access is denied ({text}): check the credentials and what they allow"
+    elif isinstance(error, NotADirectoryError):
+        told = "a file is where a folder should be: choose another address"
     elif isinstance(error, (ConnectionError, socket.gaierror)) or ("Connect" in name and ours):
         told = f"it cannot be reached ({text}): check the address and the network"
     elif isinstance(error, TimeoutError) or ("Timeout" in name and ours):
@@ -119,7 +123,7 @@ class Place:
     """A folder or a prefix of a bucket. Every method may be called from several threads.
 
     Raises:
-        SpecError: the address has a password in it, or a scheme that nothing reaches.
+        SpecError: the address is empty, has a password in it, or a scheme that nothing reaches.
         MissingPackage: the package for such places is not installed.
     """
 
