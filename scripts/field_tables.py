@@ -9,16 +9,15 @@ python scripts/field_tables.py --check    # change nothing; exit 1 if the page i
 import argparse
 import json
 import sys
-import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from task_table import table, update
 
 from isthmus.study import spec
+from isthmus.study.fields import Hint, bounds, words
 from isthmus.tidy import columns
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -44,31 +43,9 @@ SECTIONS = {
 }
 
 
-def words(hint: Any) -> str:
-    """A type in words: ``whole number``, ``one or a list of texts``, ``fp32 or bf16``."""
-    origin, parts = get_origin(hint), get_args(hint)
-    said = {bool: "true or false", int: "whole number", float: "number", str: "text"}.get(hint, "any")
-    if origin is Annotated:
-        said = words(parts[0])
-    elif origin is Literal:
-        said = " or ".join(f"`{value}`" for value in parts)
-    elif origin in (Union, types.UnionType):
-        said = " or ".join(dict.fromkeys(words(part) for part in parts if part is not types.NoneType))
-    elif origin is tuple:
-        said = f"one or a list of {words(parts[0])}s" if parts[-1] is Ellipsis else "two texts"
-    elif origin is Mapping:
-        said = f"mapping to {words(parts[1])}"
-    elif isinstance(hint, type) and issubclass(hint, BaseModel):
-        said = f"[{hint.__name__.lower()}](#{SECTIONS[hint.__name__]})"
-    return said
-
-
-def bounds(field: FieldInfo) -> str:
-    """What pydantic checks beyond the type: ``> 0``, ``at least 1``."""
-    signs = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
-    known = ((sign, word, limit) for limit in field.metadata for sign, word in signs.items())
-    found = (f"{word} {getattr(limit, sign):g}" for sign, word, limit in known if hasattr(limit, sign))
-    return ", ".join(found)
+def link(hint: Hint) -> str:
+    """Where the page tells of the fields of a model."""
+    return f"[{hint.of.__name__.lower()}](#{SECTIONS[hint.of.__name__]})"
 
 
 def default(field: FieldInfo) -> str:
@@ -89,7 +66,7 @@ def fields(model: type[BaseModel]) -> str:
     """The fields of a model as a table."""
     lines: list[tuple[str, ...]] = []
     for name, field in model.model_fields.items():
-        kind = ", ".join(filter(None, [words(field.annotation), bounds(field)]))
+        kind = ", ".join(filter(None, [words(field, link), bounds(field)]))
         lines.append((f"`{name}`", kind, default(field), field.description or ""))
     return table(("field", "type", "default", "meaning"), lines)
 

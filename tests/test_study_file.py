@@ -19,7 +19,7 @@ from isthmus.study.fields import Location, at, hint_of, is_model, written
 from isthmus.study.file import parse_study, read_study
 from isthmus.study.schema import study_schema
 from isthmus.study.spec import ALL, Study, of_size, sized
-from isthmus.study.yaml_lines import Document
+from isthmus.study.yaml_lines import Document, dump
 
 GOOD = """\
 name: first
@@ -120,11 +120,55 @@ def test_the_one_to_blame_is_named(text: str, changes: tuple[str, ...], sentence
 
 
 def test_no_is_norwegian_and_quoted_numbers_are_texts() -> None:
-    text = 'targets: [a]\nlanguages: [no, de]\nmodels: ["1e5", m@12e4567]\npartial: yes\nrecipe: {steps: 1e3}\n'
+    text = 'targets: [a]\nlanguages: [no, de]\nmodels: ["1e5", m@12e4567]\npartial: true\nrecipe: {steps: 1e3}\n'
     study = parse_study(text, "s.yaml")
     assert study.languages == ("no", "de")
     assert study.models == ("1e5", "m@12e4567")
     assert (study.partial, study.recipe.steps) == (True, 1000)
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("010", 10), ("0o10", 8), ("0x1F", 31), ("-3", -3), ("1:30", "1:30"), ("1_000", "1_000"), ("0b1", "0b1"),
+        ("1e3", 1000), ("1.5e+3", 1500), ("3e-5", 3e-5), (".5", 0.5), ("2.", 2.0), ("-.INF", float("-inf")),
+        ("9" * 5000, float("inf")), ("e5", "e5"), ("True", True), ("yes", "yes"), ("on", "on"), ("~", None), ("", None),
+        ("2020-01-01", "2020-01-01"), ("2001-99-99", "2001-99-99"), ("=", "="), ("!!float 3", 3.0), ("!!str 3", "3"),
+        ("'1e5'", "1e5"), ("!!seq [1]", [1]), ("!!map {a: 1}", {"a": 1}),
+    ],
+)  # fmt: skip
+def test_a_value_is_what_it_is_in_yaml_1_2(written: str, value: object) -> None:
+    found = Document(f"a: {written}", "s").data["a"]
+    assert found == value and type(found) is type(value)
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(st.characters(codec="utf-8"))
+    | st.text("0123456789.eExobn_:+-~<=!#&*yY \n", max_size=7)
+    | st.sampled_from(
+        ["1e5", ".5e3", "0o17", "010", "1:30", "no", "true", "null", "2020-01-01", "<<", "=", ".inf", ""]
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.from_regex(r"[a-z1e5.]+", fullmatch=True), inner),
+    max_leaves=8,
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(VALUES)
+def test_what_is_written_is_what_is_read(value: Any) -> None:
+    assert Document(dump({"a": value}), "s").data == {"a": value}
+
+
+def test_a_study_whose_names_look_like_numbers_is_kept_as_it_is() -> None:
+    from isthmus.api import study_yaml
+
+    text = "name: '1e5'\ntargets: ['.5e3', '0o17']\nfiles: {'1e5': {kind: '1e5'}}\nlanguages: [no, 'true']\n"
+    study = parse_study(text, "s.yaml")
+    assert parse_study(study_yaml(study), "kept") == study
 
 
 def test_fields_can_be_taken_over() -> None:
@@ -157,7 +201,17 @@ def test_fields_can_be_taken_over() -> None:
         ("targets: [a]\nrecipe: {max_grad_norm: .inf}\n", "line 2: recipe.max_grad_norm: Input should be a finite"),
         ("targets: [a]\nintermediates:\n- b@0\n", "line 3: 'b@0': a size is a number of rows, at least 1"),
         ("targets: [a]\nmixtures:\n  x@5: {tasks: [b]}\n", "line 3: mixtures: the name 'x@5' ends as a size does"),
-        ("targets: [a]\nname: 2001-99-99\n", "line 2: 2001-99-99 is no value"),
+        ("target: [a]\n", "s.yaml, line 1: there is no field 'target': did you mean targets"),
+        ("targets: [a]\nmixtures:\n  x:\n    task: [b]\n", "line 4: there is no field 'mixtures.x.task': did you mean"),
+        ("targets: [a]\npartial: yes\n", "line 2: partial takes true or false, not 'yes'."),
+        ("targets: [a]\npartial: 1\n", "line 2: partial takes true or false, not 1."),
+        ("targets: [a]\nrecipe: {no_answer: 'true'}\n", "line 2: recipe.no_answer takes true or false, not 'true'."),
+        ("targets: [a]\nseeds: [1_000]\n", "line 2: seeds[0]: Input should be a valid integer"),
+        ("targets: [a]\nname: !!timestamp foo\n", "line 2: the tag !!timestamp does not fit: leave it out."),
+        ("targets: [a]\nname: !!int foo\n", "line 2: the tag !!int does not fit"),
+        ("targets: !mine [a]\n", "line 1: the tag !mine does not fit"),
+        ("targets: [a]\nrecipe: !!set {epochs}\n", "line 2: the tag !!set does not fit"),
+        ("targets: [a]\nrecipe:\n  <<: {epochs: 1}\n  <<: {steps: 2}\n", "line 4: the field '<<' is given twice"),
         ("targets: [a]\n? [b]\n: 1\n", "line 2: the name of a field is a text"),
         ("targets: [a]\nretrieval: {layer: all}\n", "line 2: retrieval: layer: all needs a dev_language"),
         ("a0: &a0 x\n" + "".join(f"a{n + 1}: &a{n + 1} [{f'*a{n}, ' * 9}]\n" for n in range(8)), "aliases (*name)"),
@@ -179,6 +233,9 @@ def test_a_mistake_is_named_at_any_depth(text: str, sentence: str) -> None:
         ('files."a.csv".train=b.csv', ("files", "a.csv", "train"), "b.csv"),
         ("languages=no", ("languages",), "no"),
         ("name=", ("name",), None),
+        ("recipe=\n  epochs: 1\n  steps: 010", ("recipe",), {"epochs": 1, "steps": 10}),
+        ("seeds=\n- 1\n- 2", ("seeds",), [1, 2]),
+        ('name="a\n  b"', ("name",), "a b"),
     ],
 )
 def test_a_change_reaches_items_and_new_fields(change: str, path: Location, value: object) -> None:
@@ -329,10 +386,8 @@ def test_a_field_that_there_is_not_is_answered_with_its_line_and_the_nearest(pla
     with pytest.raises(SpecError) as caught:
         parse_study(text, "s.yaml")
     document = Document(text, "s.yaml")
-    missing = "is missing" in str(caught.value)  # the field was one that must be there
-    where = document.line((*place[:-1], name)) if not missing else document.line(place[:-1])
-    assert str(caught.value).startswith(f"s.yaml, line {where}: " if where else "s.yaml: ")
-    assert missing or f"'{written((*place[:-1], name))}': did you mean {place[-1]}" in str(caught.value)
+    assert str(caught.value).startswith(f"s.yaml, line {document.line((*place[:-1], name))}: ")
+    assert f"'{written((*place[:-1], name))}': did you mean {place[-1]}" in str(caught.value)
 
 
 # -- the schema, by which editors check the same
@@ -362,6 +417,19 @@ def test_the_schema_refuses_what_reading_refuses(place: Location, wrong: Any) ->
     elif fits:  # rules about several fields are for reading alone
         with pytest.raises(ValueError, match=r"Value error|twice|size"):
             Study.model_validate(data)
+
+
+LISTS = [("models",), ("targets",), ("target_seeds", "reviews"), ("mixtures", "mix", "tasks"), ("languages",)]
+LISTS += [("intermediates",), ("sizes",), ("seeds",), ("data",), ("train_on", "reviews"), ("recipe", "dev_languages")]
+
+
+@pytest.mark.parametrize("place", LISTS, ids=written)
+def test_what_may_not_stand_twice_may_not_by_the_schema(place: Location) -> None:
+    value = WHOLE_DATA
+    for part in place:
+        value = value[part]
+    data = changed(place, [*value, value[0]])
+    assert SCHEMA.is_valid(data) == accepted(data)
 
 
 @pytest.mark.parametrize("name", examples())

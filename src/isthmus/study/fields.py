@@ -1,7 +1,7 @@
 """The fields of what a person writes, from the types in `isthmus.study.spec`: what they take, and where they are."""
 
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator
@@ -88,19 +88,23 @@ def names_in(type_: Any) -> tuple[str, ...]:
     return tuple(hint.of.model_fields) if is_model(hint) else ()
 
 
-def words(type_: Any) -> str:
-    """A type in words: ``whole number``, ``one or a list of texts``, ``fp32 or bf16``."""
+def _named(hint: Hint) -> str:
+    return "preset's name or fields" if hint.takes(named_preset) else "fields"
+
+
+def words(type_: Any, model: Callable[[Hint], str] = _named) -> str:
+    """A type in words: ``whole number``, ``one or a list of texts``, ``fp32 or bf16``; ``model`` says what one is."""
     hint = hint_of(type_)
     if hint.of is Literal:
         return " or ".join(f"`{value}`" for value in hint.parts)
     if hint.of is Union:
-        return " or ".join(dict.fromkeys(words(part) for part in hint.parts))
+        return " or ".join(dict.fromkeys(words(part, model) for part in hint.parts))
     if hint.of is tuple:
-        return f"one or a list of {_plural(words(hint.parts[0]))}" if hint.parts[-1] is Ellipsis else "two texts"
+        return f"one or a list of {_plural(words(hint.parts[0], model))}" if hint.parts[-1] is Ellipsis else "two texts"
     if hint.of is Mapping:
-        return f"mapping to {words(hint.parts[1])}"
+        return f"mapping to {words(hint.parts[1], model)}"
     if is_model(hint):
-        return "preset's name or fields" if hint.takes(named_preset) else "fields"
+        return model(hint)
     said = {bool: "true or false", int: "whole number", float: "number", str: "text"}[hint.of]
     return "text or list of texts" if hint.takes(sequence_name) else said
 

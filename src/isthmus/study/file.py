@@ -40,7 +40,8 @@ def parse_study(text: str, where: str, changes: tuple[str, ...] = ()) -> Study:
         return Study.model_validate(versions[-1])
     except ValidationError as error:
         found = faults(error, versions[-1])
-    first = min(found, key=lambda fault: document.line(fault.place) or 0)
+    # a field that is missing is often there, mistyped
+    first = min(found, key=lambda fault: (fault.missing, document.line(fault.place) or 0))
     by = _blamed(first, versions)
     if by:
         raise SpecError(f"--set {changes[by - 1]}: {first}")

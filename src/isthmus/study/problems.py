@@ -11,14 +11,15 @@ from isthmus.study.spec import Study
 
 _SHOWN = 40  # characters of a value in a sentence
 #: Of these errors pydantic's words are about Python's types.
-_OF_SHAPE = ("model_type", "model_attributes_type", "dict_type", "mapping_type", "tuple_type")
+_OF_SHAPE = ("model_type", "model_attributes_type", "dict_type", "mapping_type", "tuple_type", "bool_type")
 
 
 class Fault(NamedTuple):
-    """One thing that is wrong: where in the study, and the sentence without the place in the file."""
+    """One thing that is wrong: where in the study, the sentence without the place in the file, and is it an absence?"""
 
     place: Location
     what: str
+    missing: bool = False
 
     def __str__(self) -> str:
         return self.what if self.what.endswith(("?", ".")) else f"{self.what}."
@@ -33,7 +34,7 @@ def faults(error: ValidationError, data: Any) -> list[Fault]:
             place = (*place, problem["loc"][-1])
         found.setdefault(place, []).append(dict(problem))
     inner = [place for place in found if not any(_inside(other, place) for other in found)]
-    return [Fault(place, _what(place, found[place], data)) for place in inner]
+    return [Fault(place, _what(place, found[place], data), found[place][0]["type"] == "missing") for place in inner]
 
 
 def _inside(place: Location, outer: Location) -> bool:

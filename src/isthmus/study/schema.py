@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from isthmus.study.fields import Hint, hint_of, is_list, is_model, of_others
 from isthmus.study.recipes import Preset
-from isthmus.study.spec import NONE, Study, named_preset, sequence_name
+from isthmus.study.spec import DISTINCT, NONE, Study, named_preset, sequence_name
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
@@ -108,7 +108,8 @@ def _list(hint: Hint) -> Node:
     if is_list(hint):
         least = next((limit.min_length for limit in hint.limits if _has(limit, "min_length")), 0)
         items = _node(hint.parts[0])
-        return _any({"type": "array", "items": items, "minItems": least}, _single(items))
+        distinct = {"uniqueItems": True} if DISTINCT in hint.limits else {}
+        return _any({"type": "array", "items": items, "minItems": least, **distinct}, _single(items))
     parts = [_node(part) for part in hint.parts]
     return {"type": "array", "prefixItems": parts, "minItems": len(parts), "maxItems": len(parts)}
 

@@ -20,9 +20,12 @@ OF_ROWS = "@"
 ALL = "all"
 
 
-#: Numbers as they are written: neither ``true`` nor ``"5"`` is one.
+#: Numbers as they are written: neither ``true`` nor ``"5"`` is one; and neither ``1`` nor ``"true"`` is true.
 Whole = Annotated[int, Field(strict=True)]
 Number = Annotated[float, Field(strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
+#: Marks a list in which nothing may stand twice: the model that has it refuses that.
+DISTINCT = "distinct"
 
 
 class Strict(BaseModel):
@@ -53,7 +56,7 @@ class Recipe(Strict):
     max_length: Whole = Field(128, ge=8, description="tokens, special ones included; longer inputs are cut or windowed")
     warmup_ratio: Number = Field(0.1, ge=0, le=1, description="share of the steps that the rate rises over")
     weight_decay: Number = Field(0.01, ge=0, description="AdamW's; biases, norms and word embeddings are exempt")
-    decay_embeddings: bool = Field(False, description="let the word embeddings that are trained on decay, too")
+    decay_embeddings: Flag = Field(False, description="let the word embeddings that are trained on decay, too")
     layer_decay: Number = Field(
         1.0, gt=0, le=1, description="each layer learns at this share of the rate of the one above it"
     )
@@ -73,13 +76,13 @@ class Recipe(Strict):
     )
     patience: Whole | None = Field(None, ge=1, description="stop after so many evaluations without a better one")
     checkpoint: Literal["last", "best"] = Field("last", description="the model that is kept: the last, or best on dev")
-    freeze_embeddings: bool = Field(False, description="leave the word embeddings as they are")
+    freeze_embeddings: Flag = Field(False, description="leave the word embeddings as they are")
     freeze_layers: Whole = Field(0, ge=0, description="leave this many of the lowest layers as they are")
     train_examples: Whole | None = Field(None, ge=1, description="use only this many training rows (nested subsets)")
     temperature: Number = Field(0.05, gt=0, description="of the contrastive loss (bitext)")
     stride: Whole = Field(128, ge=1, description="tokens from one window of a long context to the next (span)")
-    no_answer: bool = Field(False, description="may a question have no answer? (span)")
-    whole_words: bool = Field(False, description="mask all pieces of a word or none (text)")
+    no_answer: Flag = Field(False, description="may a question have no answer? (span)")
+    whole_words: Flag = Field(False, description="mask all pieces of a word or none (text)")
 
 
 class Retrieval(Strict):
@@ -105,8 +108,8 @@ class Retrieval(Strict):
         description="whose best matches count: the foreign sentences' (forward), the English ones', those that agree, "
         "or the best of both; not given: backward, but max in mining",
     )
-    shift: bool = Field(False, description="move each side by the difference of the means before a search (mining)")
-    official: bool = Field(False, description="keep two peculiarities of XTREME's code (mining)")
+    shift: Flag = Field(False, description="move each side by the difference of the means before a search (mining)")
+    official: Flag = Field(False, description="keep two peculiarities of XTREME's code (mining)")
     dev_language: str | None = Field(None, description="language that layer `all` chooses on; it is needed there")
 
     @model_validator(mode="after")
@@ -206,7 +209,7 @@ class MaskedText(Strict):
 class Mixture(Strict):
     """Several tasks trained together; each optimiser step is of one of them, in an order that the seed fixes."""
 
-    tasks: Annotated[tuple[str, ...], BeforeValidator(one_or_list), Field(min_length=1)] = Field(
+    tasks: Annotated[tuple[str, ...], BeforeValidator(one_or_list), Field(min_length=1), DISTINCT] = Field(
         description="tasks, or translations, of any kinds"
     )
     sampling: Literal["proportional", "uniform", "temperature"] = Field(
@@ -235,7 +238,7 @@ class Translation(Strict):
     )
     translator: str | None = Field(None, description="a seq2seq model: a folder, or a hub id, optionally @revision")
     files: Mapping[str, File] = Field(default_factory=dict, description="translations that are there, by language")
-    keep_source: bool = Field(True, description="train on the rows that were translated, too")
+    keep_source: Flag = Field(True, description="train on the rows that were translated, too")
     beams: Whole = Field(1, ge=1, description="of the translator's search")
     max_length: Whole = Field(256, ge=8, description="tokens of a text for the translator; longer ones are split")
     projection: Literal["auto", "markers", "alignment"] = Field(
@@ -280,26 +283,28 @@ class Variant(Recipe):
 Count = Annotated[int, Field(strict=True, ge=1)]
 #: Generators take seeds of 32 bits.
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]
-Seeds = Annotated[tuple[Seed, ...], BeforeValidator(one_or_list), Field(min_length=1)]
+Seeds = Annotated[tuple[Seed, ...], BeforeValidator(one_or_list), Field(min_length=1), DISTINCT]
 Names = Annotated[tuple[str, ...], BeforeValidator(one_or_list), Field(min_length=1)]
+Axis = Annotated[Names, DISTINCT]
 Intermediate = Annotated[str, BeforeValidator(sequence_name)]
+Intermediates = Annotated[tuple[Intermediate, ...], BeforeValidator(one_or_list), Field(min_length=1), DISTINCT]
 
 
 class Study(Strict):
     """Axes that expand into chains: every recipe x model x intermediate x size x seed x target."""
 
     name: str = Field("study", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="names its folder and report")
-    models: Names = Field(("embedded",), description="`embedded`, a folder, or a hub id, optionally @revision")
-    intermediates: Annotated[tuple[Intermediate, ...], BeforeValidator(one_or_list), Field(min_length=1)] = Field(
+    models: Axis = Field(("embedded",), description="`embedded`, a folder, or a hub id, optionally @revision")
+    intermediates: Intermediates = Field(
         (NONE,),
         description="`none`, a task, a mixture (its name, or tasks with + between), or a list of these trained one "
         "after another",
     )
-    targets: Names = Field(description="tasks to measure; those with English training data are trained on first")
+    targets: Axis = Field(description="tasks to measure; those with English training data are trained on first")
     train_on: Mapping[str, Annotated[tuple[str, ...], BeforeValidator(one_or_list)]] = Field(
         default_factory=dict, description="target: tasks or files to train on before measuring it, instead of its usual"
     )
-    sizes: Annotated[tuple[Count | Literal["all"], ...], BeforeValidator(one_or_list)] = Field(
+    sizes: Annotated[tuple[Count | Literal["all"], ...], BeforeValidator(one_or_list), DISTINCT] = Field(
         (),
         description="each intermediate with so many training rows of each of its tasks: a smaller set lies within a "
         "larger one; `all` is as many as the recipe says. One alone: `task@1000` among the intermediates",
@@ -319,7 +324,7 @@ class Study(Strict):
     data: Annotated[tuple[str, ...], BeforeValidator(one_or_list)] = Field(
         (), description="folders of data sets, searched in order, and `hub`; the hub alone if not given"
     )
-    partial: bool = Field(
+    partial: Flag = Field(
         False, description="accept fewer rows and languages than published, and dev where test labels are withheld"
     )
     test_examples: Count | Mapping[str, Count] | None = Field(

@@ -1,7 +1,7 @@
 """YAML as plain Python, with the line of every field; and dotted changes to it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -11,23 +11,73 @@ from isthmus.study.fields import Location
 
 #: Nodes of a file, aliases written out: far more than a study has, and soon counted.
 _MOST = 200_000
-_MERGE = "tag:yaml.org,2002:merge"
-_BOOL = "tag:yaml.org,2002:bool"
+_YAML = "tag:yaml.org,2002:"
+_MERGE = f"{_YAML}merge"
+
+
+def _bool(text: str) -> bool:
+    return text.lower() == "true"
+
+
+def _int(text: str) -> int:
+    return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+
+
+def _float(text: str) -> int | float:
+    """``1e3`` is a whole number: people write it for one."""
+    number = float(re.sub(r"\.(?=inf|nan)", "", text.lower()))
+    return int(number) if "e" in text.lower() and number.is_integer() and abs(number) < 2**53 else number
+
+
+#: What a scalar is by the core schema of YAML 1.2 (10.3.2): how it is written, and what it stands for. What could be
+#: several is the first. (Python refuses to read longer whole numbers.)
+_SCALARS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
+    f"{_YAML}null": (r"~|null|Null|NULL|", lambda _: None),
+    f"{_YAML}bool": (r"true|True|TRUE|false|False|FALSE", _bool),
+    f"{_YAML}int": (r"[-+]?[0-9]{1,4000}|0o[0-7]+|0x[0-9a-fA-F]+", _int),
+    f"{_YAML}float": (
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        _float,
+    ),
+    f"{_YAML}str": (r"(?s:.*)", str),
+}
+
+
+class _Loader(yaml.SafeLoader):
+    """Tells apart what YAML 1.2 does: dates are texts."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes a text that YAML 1.1 or 1.2 would read as something else."""
+
+
+_Loader.yaml_implicit_resolvers = {}
+_Loader.add_implicit_resolver(_MERGE, re.compile(r"<<\Z"), ["<"])
+for _tag, (_written, _) in _SCALARS.items():
+    for _class in (_Loader, _Dumper):
+        _class.add_implicit_resolver(_tag, re.compile(rf"({_written})\Z"), None)
+
+
+def dump(data: Any) -> str:
+    """YAML that `Document` reads as the same ``data``."""
+    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    return text
 
 
 class Document:
     """A YAML file: its content, and the line of everything in it.
 
-    What is true and what is a number is as in YAML 1.2: ``no`` is a text (and Norwegian), ``1e-5`` a number.
+    What is true and what is a number is as in YAML 1.2: ``no`` is a text (and Norwegian), ``010`` is ten, ``1e-5`` a
+    number.
     """
 
     def __init__(self, text: str, where: str) -> None:
-        """Raises SpecError naming the line: it is not YAML, or a field is given twice."""
+        """Raises SpecError naming the line: it is not YAML, gives a field twice, or has a tag of its own."""
         self.where = where
         self.lines: dict[Location, int] = {}
         self._nodes = 0
         try:
-            root = yaml.compose(text, Loader=yaml.SafeLoader)
+            root = yaml.compose(text, Loader=_Loader)
             self.data = self._plain(root, ()) if root is not None else {}
         except yaml.YAMLError as error:
             raise SpecError(_sentence(error, where)) from None
@@ -46,22 +96,27 @@ class Document:
         if self._nodes > _MOST:
             raise SpecError(f"{self.where}: aliases (*name) make it too large: write out what they stand for.")
         self.lines[place] = node.start_mark.line + 1
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node)
+        if node.tag != f"{_YAML}{'map' if isinstance(node, yaml.MappingNode) else 'seq'}":
+            raise self._tag_error(node)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, place)
-        if isinstance(node, yaml.SequenceNode):
-            return [self._plain(item, (*place, number)) for number, item in enumerate(node.value)]
-        return self._scalar(node)
+        return [self._plain(item, (*place, number)) for number, item in enumerate(node.value)]
 
     def _mapping(self, node: yaml.MappingNode, place: Location) -> dict[str, Any]:
         """The fields of a mapping; those that it takes over by ``<<`` are there where it has none of its own."""
         own: dict[str, Any] = {}
-        merged: dict[str, Any] = {}
+        merged: dict[str, Any] | None = None
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
                 raise SpecError(f"{self.where}, line {line}: the name of a field is a text.")
-            key = str(key_node.value)
-            if key_node.tag == _MERGE:
+            key, merges = str(key_node.value), key_node.tag == _MERGE
+            if (merged is not None) if merges else (key in own):
+                raise SpecError(f"{self.where}, line {line}: the field '{key}' is given twice.")
+            if merges:
+                merged = {}
                 sources = value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
                 for source in reversed(sources):
                     fields = self._plain(source, place)
@@ -69,35 +124,21 @@ class Document:
                         raise SpecError(f"{self.where}, line {line}: << takes over fields, and these are none.")
                     merged |= fields
                 continue
-            if key in own:
-                raise SpecError(f"{self.where}, line {line}: the field '{key}' is given twice.")
             own[key] = self._plain(value_node, (*place, key))
             self.lines[(*place, key)] = line
         self.lines[place] = node.start_mark.line + 1
-        return {**merged, **own}
+        return {**(merged or {}), **own}
 
-    def _scalar(self, node: yaml.Node) -> Any:
-        if node.tag == _BOOL and node.value.lower() not in ("true", "false"):
-            return node.value
-        loader = yaml.SafeLoader("")
-        try:
-            value = loader.construct_object(node)
-        except ValueError as error:
-            line = node.start_mark.line + 1
-            raise SpecError(
-                f"{self.where}, line {line}: {node.value} is no value ({error}): put it in quotes if it is a text."
-            ) from None
-        finally:
-            loader.dispose()
-        return _number_or(value) if getattr(node, "style", None) is None else value
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        text = str(node.value)
+        written, read = _SCALARS.get(node.tag, ("(?!)", str))
+        if not re.fullmatch(written, text):
+            raise self._tag_error(node)
+        return read(text)
 
-
-def _number_or(value: Any) -> Any:
-    """YAML 1.1 reads ``1e-5`` as text: people mean the number."""
-    if isinstance(value, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", value):
-        number = float(value)
-        return int(number) if number.is_integer() and abs(number) < 2**53 else number
-    return value
+    def _tag_error(self, node: yaml.Node) -> SpecError:
+        tag = str(node.tag).replace(_YAML, "!!")
+        return SpecError(f"{self.where}, line {node.start_mark.line + 1}: the tag {tag} does not fit: leave it out.")
 
 
 def _sentence(error: yaml.YAMLError, where: str) -> str:
@@ -121,8 +162,8 @@ def change(data: dict[str, Any], wanted: str) -> None:
     if not parts:
         raise SpecError(f"--set takes field=value, such as recipe.epochs=2, not {wanted!r}.")
     try:
-        value = Document(f"value: {text}" if "\n" not in text else text, "").data["value"] if text.strip() else None
-    except (SpecError, KeyError, TypeError):
+        value = Document(text, "").data if text.strip() else None
+    except SpecError:
         raise SpecError(f"--set {wanted}: the value is not YAML.") from None
     _put(data, parts, value, wanted)
 
