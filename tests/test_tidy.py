@@ -223,7 +223,13 @@ def test_a_condition_keeps_the_rows_for_which_it_holds() -> None:
         ("language = sw", "texts stand in single quotes ('sw'). The columns are language, gain."),
         ("language = 'sw' +", "cannot be computed: syntax error"),
         ("language > 3", "cannot be computed: Cannot compare values of type VARCHAR"),
-        ("1 = 1); drop table results; select (1 = 1", "--where takes one condition, such as"),
+        ("1 = 1); drop table results; select (1 = 1", "--where cannot be computed: syntax error"),
+        ("1=1) union all select * from results where (true", "--where cannot be computed: syntax error"),
+        ("gain > 0; drop table results", "--where takes one condition, such as"),
+        ("gain > 0 limit 1", "--where takes one condition, such as"),
+        ("gain, language", "--where takes one condition, such as"),
+        (" -- a remark", "--where takes one condition, such as"),
+        ("", "--where takes one condition, such as"),
     ],
 )
 def test_a_wrong_condition_is_one_sentence(condition: str, reason: str) -> None:
@@ -231,6 +237,18 @@ def test_a_wrong_condition_is_one_sentence(condition: str, reason: str) -> None:
         query.where(condition, "results", TABLE, TABLE.column_names).read_all()
     assert reason in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_condition_may_compare_with_the_whole_table() -> None:
+    kept = query.where("gain > (select avg(gain) from results)", "results", TABLE, TABLE.column_names).read_all()
+    assert kept.to_pylist() == [{"language": "sw", "gain": 1.5}]
+
+
+def test_a_condition_changes_no_column(ran: Ran) -> None:
+    every = isthmus.results_table(ran.study, ran.store.root, TASKS)
+    assert query.where("true", "results", every, every.column_names).read_all() == every
+    reader = isthmus.predictions_reader(ran.study, ran.store.root, TASKS)
+    assert query.where("true", "predictions", reader, reader.schema.names).schema == reader.schema
 
 
 @pytest.mark.parametrize(
@@ -266,6 +284,57 @@ def test_a_query_reads_its_tables_and_nothing_else(sql: str, tmp_path: Path) -> 
     assert "\n" not in str(error.value)
     assert list(tmp_path.iterdir()) == [file]
     assert SECRET.num_rows == 1
+
+
+def test_a_query_is_told_nothing_of_this_machine() -> None:
+    found = query.select("select value from duckdb_settings()", {"results": TABLE}).read_all()
+    assert str(Path.home()) not in str(found.to_pylist())
+    assert query.select("select * from duckdb_secrets()", {"results": TABLE}).read_all().num_rows == 0
+
+
+@pytest.mark.parametrize("sql", ["select 1 as a, 2 as a", "select * from results a join results b on true"])
+def test_columns_of_one_name_are_refused(sql: str) -> None:
+    with pytest.raises(SpecError, match=r"two columns called (a|language): give one of them another name with AS"):
+        query.select(sql, {"results": TABLE})
+
+
+ODD = """
+select date_trunc('day', timestamptz '2025-03-04 05:06:07Z') + interval 3 days - timestamptz '2025-03-04 00:00:00Z' as
+    took, '101'::bit as bits, 'x\\xAA'::blob as bytes, sum(7) as total, 0.25 as share, 2.00 as whole,
+    123456789012345678901234567890::bignum as big
+"""
+TEXTS = {"took": "3 days", "bits": "101", "bytes": "x\\xAA", "big": "123456789012345678901234567890"}
+
+
+@pytest.mark.parametrize("form", writing.SUFFIXES)
+def test_what_a_query_computes_can_be_written(form: str) -> None:
+    to = io.BytesIO()
+    assert writing.write(query.select(ODD, {}), form, to) == 1
+    if form == "csv":
+        (row,) = csv.DictReader(io.StringIO(to.getvalue().decode()))
+        numbers = {"total": "7", "share": "0.25", "whole": "2.00"}
+    else:
+        (row,) = read_back(form, to.getvalue())
+        numbers = {"total": 7, "share": 0.25, "whole": 2}
+    assert {name: row[name] for name in TEXTS} == TEXTS
+    assert {name: row[name] for name in numbers} == numbers
+    if form not in ("csv", *writing.BINARY):
+        assert [type(row[name]) for name in numbers] == [int, float, int]
+
+
+def test_an_order_outlasts_a_change_of_types() -> None:
+    numbers = "select (hash(range) % 1000)::bigint n, range::hugeint r from range(200000) order by n, r"
+    found = query.select(numbers, {}).read_all()
+    assert found.schema.types == [pa.int64(), pa.int64()]
+    assert found.equals(found.sort_by([("n", "ascending"), ("r", "ascending")]))
+
+
+def test_what_a_format_lacks_is_one_sentence() -> None:
+    reader = query.select("select [interval 1 day] as pauses", {})
+    with pytest.raises(
+        SpecError, match=r"^A column cannot be written as parquet \(.*\): give it another type with CAST.$"
+    ):
+        writing.write(reader, "parquet", io.BytesIO())
 
 
 def test_a_query_may_read_a_table_twice() -> None:

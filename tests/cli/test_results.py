@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,7 +37,7 @@ def folder(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         study, store = api.load_study("study.yaml"), Store.open(Path("store"))
         planned = api.make_plan(study, store)
-        api.keep_study(study, store)
+        api.keep_study(study, store, planned)
         for stage in list(planned.stages.values())[:-1]:
             execute(store, stage, Settings(device="cpu"))
     return folder
@@ -149,6 +151,8 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly(folder: Path) -> None:
     [
         (["nothing"], "No study called nothing was run in"),
         (["--columns", "language,scor"], "--columns: there is no column 'scor': did you mean score"),
+        (["--columns", "xyz"], "language, language_name, ..."),
+        (["--where", ""], "--where takes one condition, such as"),
         (["--columns", ""], "--columns: there is no column ''"),
         (["--sort", "-gane"], "--sort: there is no column 'gane': did you mean "),
         (["--predictions", "--sort", "statistics"], "--sort: there is no column 'statistics'"),
@@ -168,8 +172,49 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly(folder: Path) -> None:
     ],
 )
 def test_a_wrong_request_is_one_sentence(isthmus: Program, folder: Path, arguments: list[str], sentence: str) -> None:
-    assert sentence in refused(isthmus("results", *arguments))
+    said = refused(isthmus("results", *arguments))
+    assert sentence in said and "...." not in said
     assert not (folder / "new.csv").exists()
+
+
+def test_nothing_that_the_study_is_made_of_is_written_over(isthmus: Program, folder: Path, tmp_path: Path) -> None:
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    (tmp_path / "link.csv").symlink_to(folder / "reviews.csv")
+    (tmp_path / "study.txt").write_bytes((folder / "study.yaml").read_bytes())
+    for name, output in [
+        ("small", "sw.jsonl"),
+        ("small", folder / "colours.csv"),
+        ("small", tmp_path / "link.csv"),
+        ("study.yaml", "study.yaml"),
+        ("small", "study.yaml"),
+        (tmp_path / "study.txt", tmp_path / "study.txt"),
+    ]:
+        said = refused(isthmus("results", name, "--format", "csv", "--output", output))
+        assert f"--output {output} is a file that a study is made of: choose another place." in said
+    said = refused(isthmus("report", "small", "--output", "study.yaml"))
+    assert "--output study.yaml is there and is no web page: choose another name, such as report.html." in said
+    assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+
+
+def test_a_table_and_a_report_may_be_made_anew_and_go_through_links_and_pipes(
+    isthmus: Program, folder: Path, tmp_path: Path
+) -> None:
+    for command, name in (("results", "table.csv"), ("report", "page.html")):
+        real, link, pipe = (tmp_path / prefix / name for prefix in ("real", "link", "pipe"))
+        for path in (real, link, pipe):
+            path.parent.mkdir(exist_ok=True)
+        link.symlink_to(real)
+        os.mkfifo(pipe)
+        found: list[bytes] = []
+        reader = threading.Thread(target=lambda to=found, of=pipe: to.append(of.read_bytes()), daemon=True)
+        reader.start()
+        for path in (real, real, link, pipe):
+            assert isthmus(command, "small", "--output", path).code == 0
+        reader.join(10)
+        assert link.is_symlink() and pipe.is_fifo() and found == [real.read_bytes()]
+    other = tmp_path / "page"
+    other.write_bytes((tmp_path / "real" / "page.html").read_bytes())
+    assert isthmus("report", "small", "--output", other).code == 0
 
 
 def test_without_duckdb_conditions_say_what_to_install(isthmus: Program, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,8 +45,8 @@ def run(folder: Path, tiny_model: Path) -> tuple[Store, Plan]:
     study = parse_study(STUDY, "viewed.yaml")
     store = Store.open(folder / "store")
     with chdir(folder):
-        api.keep_study(study, store)
         plan = api.make_plan(study, store)
+        api.keep_study(study, store, plan)
         for stage in plan.stages.values():
             execute(store, stage, Settings())
     return store, plan

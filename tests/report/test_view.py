@@ -1,5 +1,6 @@
 """`isthmus view`: the report of a study in a browser while it runs; on this machine alone, and read-only."""
 
+import contextlib
 import http.client
 import json
 import re
@@ -26,6 +27,7 @@ from isthmus.report.build import build
 from isthmus.running.attempts import keep_failure
 from isthmus.store import Store
 from isthmus.study.file import read_study
+from isthmus.view import server
 from isthmus.view.live import Studies
 from isthmus.view.server import Viewer
 from tests.report.finished_study import SCRIPT, TAG
@@ -254,6 +256,45 @@ def test_a_study_that_cannot_be_planned_is_a_sentence(served: Served) -> None:
 def test_a_port_that_is_in_use_is_a_sentence(served: Served) -> None:
     with pytest.raises(ResourceError, match=r"^Port \d+ of 127.0.0.1 is in use: choose another with --port"):
         Viewer(Studies(served.store), served.viewer.server_port)
+
+
+def connected(served: Served) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", served.viewer.server_port), timeout=10)
+
+
+def test_what_is_no_address_is_not_there(served: Served) -> None:
+    assert served.ask("//[/").status == 404
+    with connected(served) as one:
+        one.sendall(f"GET http://[/ HTTP/1.0\r\nHost: 127.0.0.1:{served.viewer.server_port}\r\n\r\n".encode())
+        assert b" 404 " in one.recv(100)
+
+
+def test_who_asks_too_slowly_is_not_waited_for(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "LONGEST", 1.0)
+    with connected(served) as one:
+        one.settimeout(0.2)
+        begun = time.monotonic()
+        one.sendall(b"GET / HTTP/1.0\r\n")
+        with contextlib.suppress(ConnectionError):
+            while time.monotonic() - begun < 20:
+                one.sendall(b"X: y\r\n")
+                with contextlib.suppress(TimeoutError):
+                    if not one.recv(100):
+                        break
+        assert 0.9 < time.monotonic() - begun < 20
+
+
+def test_many_who_ask_nothing_keep_nobody_out(served: Served) -> None:
+    before = threading.active_count()
+    with contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(connected(served)) for _ in range(3 * server.MOST)]
+        begun = time.monotonic()
+        assert served.ask("").status == 200
+        assert time.monotonic() - begun < 5
+        assert threading.active_count() - before <= server.MOST + 5
+        assert idle[0].recv(1) == b""  # the oldest make room
+        idle[-1].sendall(f"GET / HTTP/1.0\r\nHost: 127.0.0.1:{served.viewer.server_port}\r\n\r\n".encode())
+        assert b" 404 " in idle[-1].recv(100)
 
 
 def test_it_listens_on_this_machine_alone(served: Served) -> None:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,10 +18,12 @@ from rich.table import Table
 from rich.text import Text
 
 from isthmus import api
+from isthmus.commands.inputs import refuse_inputs
 from isthmus.commands.studies_kept import kept_or_named, last_run, where_it_was_run
 from isthmus.commands.views import existing, output, writing_to
-from isthmus.disk import plainly, replacing
+from isthmus.disk import plainly
 from isthmus.errors import SpecError, nearest
+from isthmus.outside import visible, written
 from isthmus.planning.plan import Plan
 from isthmus.store import Store
 from isthmus.study.spec import Study
@@ -35,7 +37,6 @@ SHOWN = 50
 _FOR_PEOPLE = ("model", "recipe", "intermediate", "target", "seed", "language", "metric", "score", "baseline", "gain")
 _IF_DIFFERENT = frozenset({"model", "recipe", "seed"})
 _PREDICTIONS_FOR_PEOPLE = ("intermediate", "target", "seed", "language", "id", "gold", "prediction", "score")
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def _planned(study: Study | str | Path, store: Store, tasks: Sequence[Task] = ()
             name = str(study)
             study = kept_or_named(name, store)
             stack.enter_context(where_it_was_run(name, store))
-        yield api.make_plan(study, store, tasks=tasks)
+        yield api.plan_to_look(study, store, tasks)
 
 
 def show_results(name: str | None, store_path: Path, wanted: Wanted) -> None:
@@ -124,9 +125,13 @@ def show_results(name: str | None, store_path: Path, wanted: Wanted) -> None:
     if not wanted.sql:
         _ = wanted.names, wanted.keys  # before anything takes time
     store = existing(store_path)
+    name = name or last_run(store)
     here = Path.cwd()
     with ExitStack() as stack:
-        planned = stack.enter_context(_planned(name or last_run(store), store))
+        planned = stack.enter_context(_planned(name, store))
+        if wanted.output is not None:
+            with writing_to(wanted.output):
+                refuse_inputs(here / wanted.output.expanduser(), planned.study, here / name, wanted.output)
         stack.enter_context(plainly(store.root))
         reader = _rows(planned, store, wanted, stack)
         if wanted.output is not None:
@@ -226,12 +231,11 @@ def _first(reader: pa.RecordBatchReader, limit: int | None) -> pa.RecordBatchRea
 
 
 def _write_file(reader: pa.RecordBatchReader, form: str, path: Path, shown: Path) -> None:
-    """Write a file, in one step: half a table is never found under the name."""
+    """Write a file, and say so."""
     with writing_to(shown):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            to: BinaryIO = file
-            rows = writing.write(reader, form, to)
+        with written(path) as file:
+            rows = writing.write(reader, form, file)
     print(f"{rows:,} rows: {shown}", file=sys.stderr)
 
 
@@ -264,7 +268,7 @@ def _drawn(rows: pa.Table, wanted: Wanted) -> Table:
     drawn = Table(box=None, pad_edge=False)
     for name in names:
         kind = rows.schema.field(name).type
-        number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+        number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
         drawn.add_column(Text(_shown(name)), justify="right" if number else "left", overflow="ellipsis")
     for row in rows.select(names).to_pylist():
         drawn.add_row(*(Text(_shown(value)) for value in row.values()))
@@ -272,7 +276,7 @@ def _drawn(rows: pa.Table, wanted: Wanted) -> Table:
 
 
 def _shown(value: Any) -> str:
-    """A value in a cell. What would steer the terminal is told, not done: the texts are other people's."""
+    """A value in a cell."""
     if value is None:
         return "-"
     if isinstance(value, float):
@@ -281,4 +285,4 @@ def _shown(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M}"
-    return _UNSEEN.sub(lambda found: repr(found[0])[1:-1], str(value))
+    return visible(str(value))

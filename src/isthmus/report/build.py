@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isthmus.disk import write_atomic
+from isthmus.outside import written
 from isthmus.report import words
 from isthmus.report.compare import facts
 from isthmus.report.costs import by_chain, by_function, data_lines
@@ -53,7 +53,9 @@ def build(results: Results, path: Path, summary: Summary | None = None) -> None:
         DataError: chains of one target were scored on different examples.
         OSError: ``path`` cannot be written.
     """
-    write_atomic(path, encoded(shown(results, summary or summarise(results))))
+    content = encoded(shown(results, summary or summarise(results)))
+    with written(path) as file:
+        file.write(content)
 
 
 def encoded(html: str) -> bytes:

@@ -5,16 +5,23 @@ and nothing else: no file, no network, no extension, no setting, no variable of 
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from isthmus.errors import MissingPackage, SpecError, nearest
 
+if TYPE_CHECKING:
+    import duckdb
+
 #: Nothing outside of the connection; the last one keeps it so.
 _CLOSED = (
     "SET temp_directory = ''",
+    "SET allow_persistent_secrets = false",
+    "SET secret_directory = 'none'",
+    "SET extension_directory = 'none'",
     "SET enable_external_access = false",
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
@@ -27,6 +34,8 @@ _CLOSED = (
 _NO_COLUMN = re.compile(r'(?:Referenced column|column named?) "([^"]+)"')
 _NO_TABLE = re.compile(r"Table with name (\S+) does not exist")
 _BATCH = 65_536
+#: Types that some format lacks, and what is written instead: sums of whole numbers are whole, the rest is text.
+_PLAIN = {"HUGEINT": "BIGINT", **dict.fromkeys(("INTERVAL", "BIT", "BLOB", "BIGNUM"), "VARCHAR")}
 
 
 def where(condition: str, name: str, table: Any, columns: Sequence[str]) -> pa.RecordBatchReader:
@@ -36,16 +45,35 @@ def where(condition: str, name: str, table: Any, columns: Sequence[str]) -> pa.R
         MissingPackage: DuckDB is not installed.
         SpecError: the condition cannot be understood, or computed for some row.
     """
-    return _run(f'SELECT * FROM "{name}" WHERE (\n{condition}\n)', {name: table}, "--where", columns)
+    connection = _connected({name: table}, "--where")
+    import duckdb
+
+    try:  # the condition is parsed alone: nothing in it ends the query that it becomes part of
+        parsed = duckdb.SQLExpression(condition)
+    except duckdb.Error as error:
+        if "syntax error" in str(error):
+            raise SpecError(_sentence(error, "--where", columns)) from None
+        raise SpecError(f"--where takes {_TAKES['--where']}.") from None
+    return _read(connection, lambda: connection.table(name).filter(parsed), "--where", columns).cast(table.schema)
 
 
 def select(sql: str, tables: Mapping[str, Any]) -> pa.RecordBatchReader:
     """What a query over ``tables`` finds. Raises as `where`."""
+    connection = _connected(tables, "--sql")
+    import duckdb
+
+    def found() -> "duckdb.DuckDBPyRelation":
+        statements = connection.extract_statements(sql)
+        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+            raise SpecError(f"--sql takes {_TAKES['--sql']}.")
+        return _plain(connection.sql(sql))
+
     columns = [name for table in tables.values() for name in table.schema.names]
-    return _run(sql, tables, "--sql", list(dict.fromkeys(columns)))
+    return _read(connection, found, "--sql", list(dict.fromkeys(columns)))
 
 
-def _run(sql: str, tables: Mapping[str, Any], option: str, columns: Sequence[str]) -> pa.RecordBatchReader:
+def _connected(tables: Mapping[str, Any], option: str) -> "duckdb.DuckDBPyConnection":
+    """A connection that sees these tables and nothing else."""
     try:
         import duckdb
     except ImportError:
@@ -55,11 +83,37 @@ def _run(sql: str, tables: Mapping[str, Any], option: str, columns: Sequence[str
         connection.execute(setting)
     for name, table in tables.items():
         connection.register(name, table)
+    return connection
+
+
+def _plain(found: "duckdb.DuckDBPyRelation") -> "duckdb.DuckDBPyRelation":
+    """What was found, with types that every format has. Raises SpecError where two columns have one name."""
+    from duckdb import ColumnExpression
+
+    names = Counter(name.lower() for name in found.columns)
+    if twice := [name for name in found.columns if names[name.lower()] > 1]:
+        raise SpecError(f"--sql finds two columns called {twice[0]}: give one of them another name with AS.")
+    kinds = [str(kind) for kind in found.types]
+    if not set(kinds) & set(_PLAIN):
+        return found
+    cast = (
+        ColumnExpression(name).cast(_PLAIN[kind]).alias(name) if kind in _PLAIN else ColumnExpression(name)
+        for name, kind in zip(found.columns, kinds, strict=True)
+    )
+    return found.select(*cast)
+
+
+def _read(
+    connection: "duckdb.DuckDBPyConnection",
+    relation: "Callable[[], duckdb.DuckDBPyRelation]",
+    option: str,
+    columns: Sequence[str],
+) -> pa.RecordBatchReader:
+    """The rows of a relation, read as they are asked for; what is wrong with it is a sentence."""
+    import duckdb
+
     try:
-        statements = connection.extract_statements(sql)
-        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-            raise SpecError(f"{option} takes {_TAKES[option]}.")
-        found = connection.sql(sql).to_arrow_reader(_BATCH)
+        found = relation().to_arrow_reader(_BATCH)
     except duckdb.Error as error:
         raise SpecError(_sentence(error, option, columns)) from None
 

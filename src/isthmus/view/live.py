@@ -146,7 +146,7 @@ class Studies:
             return
         with where_it_was_run(shown.name, self.store):
             shown.study = shown.read()
-            shown.plan = api.make_plan(shown.study, self.store)
+            shown.plan = api.plan_to_look(shown.study, self.store)
         shown._changed, shown._built_from, shown._next_build = changed, frozenset(), 0.0
 
     def _update(self, shown: Shown) -> None:
@@ -165,7 +165,8 @@ class Studies:
         begun = time.monotonic()
         if not shown.html:
             shown.message = "Making the report."
-        shown.expected = {key: cost.seconds for key, cost in estimates(plan, self.store).items()}
+        settings = api.Resources().settle()[1]
+        shown.expected = {key: cost.seconds for key, cost in estimates(plan, self.store, settings).items()}
         for chain in plan.chains:
             if chain.score and (damage := self.store.damage(chain.score)):
                 raise StoreError(f"{damage[0]}: run the study again, which makes it anew.")

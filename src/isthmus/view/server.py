@@ -13,15 +13,17 @@ import hmac
 import json
 import secrets
 import signal
+import socket
 import socketserver
 import tempfile
+import time
 import webbrowser
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 from isthmus.errors import IsthmusError, ResourceError
@@ -30,6 +32,8 @@ from isthmus.view.live import Studies
 from isthmus.view.pages import Answer, NotThere, answer_to, refused
 
 ADDRESS = "127.0.0.1"
+#: Seconds that a connection has for its request, and how many may be at it at once: other people can open some, too.
+LONGEST, MOST = 10.0, 64
 _HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -48,9 +52,12 @@ class Viewer(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    request_queue_size = 128
 
     def __init__(self, studies: Studies, port: int) -> None:
         self.studies = studies
+        #: connections whose request is not there yet, the oldest first, and when they began
+        self._asking: dict[socket.socket, float] = {}
         self.token = secrets.token_urlsafe(24)
         try:
             super().__init__((ADDRESS, port), _Handler)
@@ -69,6 +76,30 @@ class Viewer(ThreadingHTTPServer):
         """The address of a study, or of the list of all."""
         path = f"study/{quote(study, safe='')}/" if study else ""
         return f"http://{ADDRESS}:{self.server_port}/{self.token}/{path}"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer a connection in a thread of its own, and remember it until it has asked for something."""
+        self._asking[request] = time.monotonic()
+        super().process_request(request, client_address)
+
+    def asked(self, connection: socket.socket) -> None:
+        """The request of a connection is there, or the connection at its end."""
+        self._asking.pop(connection, None)
+
+    def shutdown_request(self, request: Any) -> None:
+        """End a connection."""
+        self.asked(request)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """End the connections that take too long to ask, and the oldest where there are too many of them."""
+        begun = dict(self._asking)
+        late = time.monotonic() - LONGEST
+        for number, (connection, since) in enumerate(begun.items()):
+            if since < late or len(begun) - number > MOST:
+                self.asked(connection)
+                with suppress(OSError):  # it has ended by itself
+                    connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A connection that broke is no news."""
@@ -99,6 +130,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_TRACE = do_CONNECT = _refuse
 
+    def parse_request(self) -> bool:
+        """As the base class does: afterwards the whole head of the request is there."""
+        try:
+            return super().parse_request()
+        finally:
+            self.server.asked(self.connection)
+
     def _answer(self) -> Answer:
         port = self.server.server_port
         own = {f"{name}:{port}" for name in (ADDRESS, "localhost")}
@@ -106,7 +144,10 @@ class _Handler(BaseHTTPRequestHandler):
             return refused(HTTPStatus.MISDIRECTED_REQUEST, "This is not the host that isthmus view serves.")
         if self.headers.get("Origin", "") not in ("", *(f"http://{name}" for name in own)):
             return refused(HTTPStatus.FORBIDDEN, "Another site may not read this.")
-        parts = [unquote(part) for part in urlsplit(self.path).path.split("/")][1:]
+        try:
+            parts = [unquote(part) for part in urlsplit(self.path).path.split("/")][1:]
+        except ValueError:  # as of a host in brackets that is none
+            parts = []
         if not hmac.compare_digest(parts[0].encode(errors="replace") if parts else b"", self.server.token.encode()):
             raise NotThere("There is nothing here: open the address that isthmus view has printed.")
         return answer_to(tuple(parts[1:]), self.server.studies)
