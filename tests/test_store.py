@@ -1,9 +1,12 @@
 """The store keeps what is finished, notices what was altered, and lets one process at a time have a stage."""
 
+import errno
+import fcntl
 import json
 import multiprocessing
 import os
 from pathlib import Path
+from typing import IO, cast
 
 import pytest
 
@@ -109,6 +112,24 @@ def test_a_claim_ends_with_its_process(store: Store) -> None:
     assert process.exitcode == 9
     with store.claim("score-x") as mine:
         assert mine
+
+
+def test_a_lock_that_can_only_be_read_tells_whether_it_is_held(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_only(path: Path, mode: str = "r") -> IO[str]:
+        if mode != "r":
+            raise OSError(errno.EROFS, "Read-only file system")
+        return cast("IO[str]", open(path))  # noqa: PTH123
+
+    with store.claim("score-x"), store.in_use():
+        monkeypatch.setattr(Path, "open", read_only)
+        assert store.running("score-x") and store.is_in_use() and not store.running("score-y")
+    assert not store.running("score-x") and not store.is_in_use()
+
+    def no_lock(*_: object) -> None:
+        raise OSError(errno.EBADF, "a file that is open for reading is not locked alone over a network")
+
+    monkeypatch.setattr(fcntl, "flock", no_lock)
+    assert not store.is_in_use(), "it cannot be told"
 
 
 def test_a_folder_that_is_something_else_is_refused(tmp_path: Path) -> None:

@@ -8,53 +8,54 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from isthmus.errors import IsthmusError, ResourceError, StoreError
 
 _BLOCK = 1 << 20
+#: Why it cannot be told whether a file is locked: it is not there, or cannot be read, or not be locked without writing.
+_UNTOLD = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EBADF)
 
 
 def sync_folder(folder: Path) -> None:
     """Make the names in ``folder`` durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    _sync(folder)
 
 
 def sync_tree(folder: Path) -> None:
     """Make every file and name below ``folder`` durable."""
     for parent, _, names in os.walk(folder):
         for name in names:
-            descriptor = os.open(os.path.join(parent, name), os.O_RDONLY)  # noqa: PTH118
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        sync_folder(Path(parent))
+            _sync(os.path.join(parent, name))  # noqa: PTH118
+        _sync(parent)
 
 
-def write_atomic(path: Path, content: bytes) -> None:
-    """Replace ``path`` by ``content``, durably, in one step."""
-    with replacing(path) as temporary:
+def _sync(path: str | Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomic(path: Path, content: bytes, durable: bool = True) -> None:
+    """Replace ``path`` by ``content`` in one step; ``durable`` where it must outlast a loss of power."""
+    with replacing(path, durable) as temporary:
         temporary.write_bytes(content)
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path to write to; what is there at the end takes the place of ``path``, durably and in one step."""
+def replacing(path: Path, durable: bool = True) -> Iterator[Path]:
+    """A temporary path to write to; what is there at the end takes the place of ``path`` in one step, and durably."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        descriptor = os.open(temporary, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        if durable:
+            _sync(temporary)
         temporary.replace(path)
-        sync_folder(path.parent)
+        if durable:
+            _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -84,20 +85,34 @@ def lock(path: Path, wait: bool = True, shared: bool = False) -> Iterator[bool]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:  # network file systems share only what can be read
-        try:
-            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-            return
-        yield True
+        yield _take(file, wait, shared)
+
+
+def _take(file: TextIO, wait: bool, shared: bool) -> bool:
+    try:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
 
 
 def locked(path: Path, alone: bool = True) -> bool:
-    """Is some process holding ``path`` now: ``alone``, or in any way?"""
-    if not path.exists():
+    """Is some process holding ``path`` now: ``alone``, or in any way? No, where that cannot be told."""
+    try:
+        with _to_look(path) as file:  # those who only look are not in each other's way
+            return not _take(file, wait=False, shared=alone)
+    except OSError as error:
+        if error.errno not in _UNTOLD:
+            raise
         return False
-    with lock(path, wait=False, shared=alone) as free:  # those who only look are not in each other's way
-        return not free
+
+
+def _to_look(path: Path) -> TextIO:
+    """For writing, as network file systems want it of those who ask for a lock alone; for reading if need be."""
+    try:
+        return path.open("r+")
+    except OSError:
+        return path.open()
 
 
 @contextmanager

@@ -9,6 +9,9 @@ translations/   sentences and their translations, which are never made twice (`i
 studies/NAME/   the study as it was run, and its report
 locks/          one file a stage, held by the process that runs it; store.lock, which every run shares
 damaged/        finished stages set aside because a file of theirs changed
+incoming/       what a pull fetched and has not put in its place yet
+slurm/          scripts, results and output of Slurm jobs, as submitit keeps them
+calibration.json  how fast machines were measured to be
 trash/          what is being deleted
 """
 
@@ -16,7 +19,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +50,17 @@ class Damage:
 
     def __str__(self) -> str:
         return f"{self.key}: {self.file} {self.reason}"
+
+
+def _damage_of_rows(path: Path) -> list[Damage]:
+    from isthmus.data.catalog import read_rows
+    from isthmus.data.schema import fingerprint
+
+    try:
+        intact = fingerprint(read_rows(path)) == path.stem
+    except Exception:  # whatever a broken file makes the reader say, it is broken
+        intact = False
+    return [] if intact else [Damage("data", path.name, "has other rows than its name says")]
 
 
 def names_in(folder: Path) -> list[str]:
@@ -182,25 +196,18 @@ class Store:
             return
         sync_folder(self.root / "stages")
 
-    def verify(self) -> Iterator[tuple[str, list[Damage]]]:
-        """Read every file of every finished stage and of the data; yields each name with what is wrong with it."""
+    def verify(self, names: Collection[str] | None = None) -> Iterator[tuple[str, list[Damage]]]:
+        """Read every file of every finished stage and of the data; yields each name with what is wrong with it.
+
+        Names are keys and ``data/FINGERPRINT.arrow``; those of ``names`` alone are read where these are given.
+        """
         for key in names_in(self.root / "stages"):
-            yield key, self.damage(key, thorough=True)
-        yield from self._verify_data()
-
-    def _verify_data(self) -> Iterator[tuple[str, list[Damage]]]:
-        from isthmus.data.catalog import read_rows
-        from isthmus.data.schema import fingerprint
-
+            if names is None or key in names:
+                yield key, self.damage(key, thorough=True)
         for path in sorted((self.root / "data").glob("*.arrow")):
-            try:
-                intact = fingerprint(read_rows(path)) == path.stem
-            except Exception:  # whatever a broken file makes the reader say, it is broken
-                intact = False
-            yield (
-                f"data/{path.name}",
-                [] if intact else [Damage("data", path.name, "has other rows than its name says")],
-            )
+            name = f"data/{path.name}"
+            if names is None or name in names:
+                yield name, _damage_of_rows(path)
 
     # -- stages under way
 
@@ -234,14 +241,14 @@ class Store:
         ``inherited`` knows the files of the stages it builds on by device and inode: a hard link need not be hashed.
         """
         output = self.work_folder(record.key) / "output"
-        sync_tree(output)
         files = {}
         for path in sorted(path for path in output.rglob("*") if path.is_file()):
             status = path.stat()
             known = inherited.get((status.st_dev, status.st_ino))
             files[str(path.relative_to(output))] = known or FileFact(status.st_size, sha256(path), status.st_mtime_ns)
         complete = Record(**{**record.__dict__, "files": files})
-        write_atomic(output / _RECORD, json.dumps(complete.to_json(), indent=1, ensure_ascii=False).encode())
+        (output / _RECORD).write_text(json.dumps(complete.to_json(), indent=1, ensure_ascii=False), encoding="utf-8")
+        sync_tree(output)  # all of it is on the disk before its name says that it is finished
         self.stage_folder(record.key).parent.mkdir(exist_ok=True)
         output.rename(self.stage_folder(record.key))
         sync_folder(self.root / "stages")

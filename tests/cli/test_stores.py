@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from isthmus.disk import lock
 from isthmus.store import Store
 from tests.cli.conftest import Said, refused, write
 
@@ -52,27 +54,56 @@ def nobody() -> Iterator[None]:
         os.seteuid(0)
 
 
-def test_a_store_that_cannot_be_written_is_named(here: Path, isthmus: Program) -> None:
-    isthmus("plan", "study.yaml")  # all modules are loaded: nobody may not be able to read them
-    locked = Path(tempfile.mkdtemp(prefix="isthmus-test-"))
-    shutil.copytree("store", locked / "store")
-    for folder in (locked, *(path for path in locked.rglob("*") if path.is_dir())):
-        folder.chmod(0o555)
-    for file in ("study.yaml", "reviews.csv"):
-        shutil.copy(file, locked.chmod(0o755) or locked)
-    locked.chmod(0o555)
-    try:
-        with nobody():
-            os.chdir(locked)
-            new = isthmus(*f"{TRAIN}reviews.csv --store new".split())
-            report = isthmus("report", "--store", "store")
-    finally:
-        os.chdir(here)
-        for folder in (locked, *(path for path in locked.rglob("*") if path.is_dir())):
-            folder.chmod(0o755)
-        shutil.rmtree(locked)
+@pytest.fixture
+def unwritable(here: Path, isthmus: Program) -> Iterator[Path]:
+    """A copy of the folder that all can read and `nobody` can write, with a lock in its store that each stage left."""
+    copy = Path(tempfile.mkdtemp(prefix="isthmus-test-")) / "folder"
+    shutil.copytree(here, copy)
+    copy.parent.chmod(0o755)
+    (copy / "store/studies/small/folder.txt").write_text(str(copy))
+    os.chdir(copy)
+    for command in ("status small", "why get", "store gc", "store verify"):
+        isthmus(*command.split())  # all modules are loaded: nobody may not be able to read them
+    things = (copy, *copy.rglob("*"))
+    for path in things:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    yield copy
+    os.chdir(here)
+    for path in things:
+        path.chmod(0o755)
+    shutil.rmtree(copy.parent)
+
+
+def test_a_store_that_cannot_be_written_is_named(unwritable: Path, isthmus: Program) -> None:
+    with nobody():
+        new = isthmus(*f"{TRAIN}reviews.csv --store new".split())
+        report = isthmus("report", "--store", "store")
     assert refused(new) == "new cannot be used as a store: Permission denied."
     assert "cannot be " in refused(report)
+
+
+def test_a_store_that_can_only_be_read_is_looked_at_as_any_other(unwritable: Path, isthmus: Program) -> None:
+    store = Store(unwritable / "store")
+    assert (store.root / "locks/store.lock").exists() and len(list(store.root.glob("locks/*.lock"))) > 8
+    with store.in_use(), nobody():
+        status, why, gc = (isthmus(*said.split()) for said in ("status small --json", "why get --json", "store gc"))
+        delete = refused(isthmus("store", "gc", "--yes"))
+    assert status.err == why.err == gc.err == ""
+    assert status.json["run_under_way"] is True and set(status.json["stages"].values()) == {"done"}
+    assert why.json["state"] == "done"
+    assert (gc.code, gc.out) == (0, "What these studies need stays: small.\nThere is nothing else.\n")
+    assert delete == f"{store.root} cannot be written (Permission denied): choose another folder with --store."
+
+
+def test_damage_in_a_store_that_can_only_be_read_is_told_all_the_same(unwritable: Path, isthmus: Program) -> None:
+    scores = next(unwritable.glob("store/stages/score-*/statistics.parquet"))
+    scores.chmod(0o644)
+    scores.write_bytes(b"")
+    with nobody():
+        said = isthmus("store", "verify")
+    assert said.code == 1 and len(said.out.splitlines()) == 2
+    assert said.out.startswith(f"{scores.parent.name}: statistics.parquet has 0 bytes instead of ")
+    assert said.out.endswith(f": left there.\n{unwritable}/store cannot be written (Permission denied).\n")
 
 
 def test_one_study_that_cannot_be_planned_does_not_hide_the_others(here: Path, isthmus: Program) -> None:
@@ -113,6 +144,37 @@ def test_rows_that_were_altered_are_read_anew(finished: Path, isthmus: Program) 
     assert said.code == 1 and said.out.count(" has other rows than its name says: removed.\n") == 4
     assert isthmus("run", "study.yaml").out.startswith("Nothing to do")
     assert isthmus("store", "verify").out.startswith("All 12 finished stages and data files")
+
+
+def test_what_is_damaged_stays_while_a_run_that_counts_on_it_is_under_way(finished: Path, isthmus: Program) -> None:
+    store = Store(finished / "store")
+    scores = next(store.root.glob("stages/score-*/statistics.parquet"))
+    scores.write_bytes(b"")
+    rows = min(store.root.glob("data/*.arrow"))
+    rows.write_bytes(b"")
+    with store.in_use():
+        said, told = isthmus("store", "verify"), isthmus("store", "verify", "--json")
+        assert scores.exists() and rows.exists()
+    assert said.code == told.code == 1
+    assert f"data: {rows.name} has other rows than its name says: left there.\n" in said.out
+    assert said.out.splitlines()[0].startswith(f"{scores.parent.name}: statistics.parquet has 0 bytes instead of ")
+    assert said.out.splitlines()[-1].startswith(f"A run is under way in {store.root}: verify again at its end")
+    assert len(told.json["damaged"]) == 2 and told.json["set_aside"] is False
+    after = isthmus("store", "verify", "--json")
+    assert after.code == 1 and after.json["set_aside"] is True and len(after.json["damaged"]) == 2
+    assert not scores.exists() and not rows.exists()
+    assert isthmus("store", "verify", "--json").json == {"checked": 10, "damaged": [], "set_aside": False}
+
+
+def test_what_a_run_has_made_anew_since_it_was_found_damaged_is_not_set_aside(
+    finished: Path, isthmus: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = next((finished / "store").glob("stages/score-*/statistics.parquet"))
+    content = scores.read_bytes()
+    scores.write_bytes(b"")
+    alone = Store.alone
+    monkeypatch.setattr(Store, "alone", lambda store: scores.write_bytes(content) and alone(store))
+    assert isthmus("store", "verify").out.startswith("All ") and scores.exists()
 
 
 # -- what no study needs
@@ -201,6 +263,36 @@ def test_a_collection_that_was_killed_is_finished_by_the_next(finished: Path, is
     assert not (store.root / "trash").exists()
 
 
+def test_what_kills_left_goes(finished: Path, isthmus: Program) -> None:
+    root, dead = finished / "store", subprocess.Popen(["true"])
+    dead.wait()
+    names = (
+        *(f"{folder}.abc.arrow.{dead.pid}.tmp" for folder in ("data/", "data/index/", "tokens/", "studies/small/")),
+        f".calibration.json.{dead.pid}.tmp", f".STORE.{dead.pid}.tmp", "incoming/0a", "incoming/0b.part", "trash/x.1/y",
+    )  # fmt: skip
+    at_work = f"data/.def.arrow.{os.getpid()}.tmp", ".calibration.x_y/store/STORE"
+    needed = f"work/{next(root.glob('stages/train-*')).name}/.progress.json.{dead.pid}.tmp"
+    for name in (*names, *at_work, needed):
+        write(f"store/{name}", b"x" * 1000)
+    told = isthmus("store", "gc", "--json").json
+    listed = {str(Path(item["path"]).relative_to(root)) for item in told["items"]}
+    assert listed == {*names[:6], "incoming", "trash"} and {item["what"] for item in told["items"]} == {"left"}
+    with Store(root).in_use():
+        refused(isthmus("store", "gc", "--yes"))
+        with lock(root / "locks" / "pull.lock"):
+            assert len(isthmus("store", "gc", "--json").json["items"]) == 7
+    assert all((root / name).exists() for name in names)
+    done = isthmus("store", "gc", "--yes", "--json").json
+    assert done["bytes"] == told["bytes"] == 9000 and len(done["items"]) == 8
+    assert not any((root / name).exists() for name in (*names, "trash", "incoming"))
+    for name in at_work:
+        assert (root / name).exists()
+        os.utime(root / name, (1e9, 1e9))
+    gone = isthmus("store", "gc", "--yes", "--json").json["items"]
+    assert [Path(item["path"]).name for item in gone] == [".calibration.x_y", Path(at_work[0]).name]
+    assert (root / needed).exists()
+
+
 def test_age_data_tokens_and_damaged_stages(finished: Path, isthmus: Program) -> None:
     extra, root = unneeded(finished), finished / "store"
     old = root / "stages" / extra[0]
@@ -229,7 +321,12 @@ def test_studies_to_keep_and_to_forget(finished: Path, isthmus: Program) -> None
     unneeded(finished)
     kept = isthmus("store", "gc", "--keep", "study.yaml", "--json").json
     assert kept["items"] == [] and kept["kept"] == ["small", "study.yaml"]
+    assert isthmus("store", "gc", "--keep", "small", "--json").json["kept"] == ["small"]
     assert "did you mean small?" in refused(isthmus("store", "gc", "--forget", "smal"))
+    unknown = refused(isthmus("store", "gc", "--keep", "smal"))
+    assert unknown.startswith("--keep smal: No study called smal was run in ") and unknown.endswith("mean small?")
+    both = refused(isthmus("store", "gc", "--keep", "small", "--forget", "small", "--yes"))
+    assert both == "--keep small and --forget small: say only one of them."
     gone = isthmus("store", "gc", "--forget", "small", "--yes")
     assert "The store keeps no study." in gone.out and "Deleted: 8 things" in gone.out
     assert list((finished / "store/stages").iterdir()) == [] and not (finished / "store/studies/small").exists()

@@ -16,6 +16,7 @@ import pytest
 
 from isthmus.commands import watching
 from isthmus.running.attempts import Attempt, keep_attempt, keep_failure
+from isthmus.running.runner import State
 from isthmus.store import Store
 from tests.cli.conftest import PROGRAM, Said, refused
 
@@ -113,6 +114,30 @@ def test_watching_tells_each_change_in_a_line_and_leaves_with_what_came_of_it(
     assert said.code == 1 and lines[0] in ("small: 5 finished, 3 waiting.", "small: 5 finished, 1 running, 2 waiting.")
     assert "[8/8] failed train tiny > reviews.csv, seed 1: It fell." in lines
     assert sum(line.startswith("[8/8] skipped ") for line in lines) == 2
+
+
+def test_the_watch_of_a_study_that_was_interrupted_ends_and_says_that_nobody_runs_it(
+    finished: Path, isthmus: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "_REFRESH", 0.05)
+    monkeypatch.setattr(watching, "_PATIENCE", 0.2)
+    half_way()
+    said = isthmus("status", "small", "--watch")
+    assert said.code == 1
+    assert said.out == "small: 5 finished, 3 waiting.\nNo run is under way in this store.\n"
+
+
+def test_a_run_that_begins_a_moment_later_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "_PATIENCE", 0.2)
+    store = Store.open(tmp_path / "store")
+    end, waiting = watching._End(store), {"a": State.WAITING, "b": State.DONE}
+    assert not end.is_here(waiting)
+    time.sleep(0.25)
+    with store.in_use():
+        assert not end.is_here(waiting)
+    assert not end.is_here(waiting), "its end is no sooner than the moment after it"
+    time.sleep(0.25)
+    assert end.is_here(waiting) and end.deserted
 
 
 def test_on_a_terminal_the_watch_draws_bars_and_q_ends_it(finished: Path) -> None:
@@ -214,6 +239,13 @@ def test_a_stage_that_was_followed_and_is_given_up_leaves_with_status_1(finished
     keep_failure(work := half_way(), "It fell.")
     said = isthmus("logs", work.name, "-f")
     assert said.code == 1 and "failed: It fell." in said.err
+
+
+def test_the_log_of_a_stage_that_was_not_begun_is_not_that_of_another(finished: Path, isthmus: Program) -> None:
+    key = key_of(SCORE)
+    shutil.rmtree(f"store/stages/{key}")
+    for name in ([SCORE], [key[:12]]):
+        assert refused(isthmus("logs", *name)) == f"{SCORE} ({key}) has no log: it has not been begun."
 
 
 def test_a_name_that_is_no_stages_or_several_stages_is_answered_in_a_sentence(here: Path, isthmus: Program) -> None:

@@ -27,7 +27,7 @@ def stage_run(
 def store_verify(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
     """Read every file of every finished stage.
 
-    Damaged stages are set aside, to be made anew by the next run.
+    Damaged stages are set aside, to be made anew by the next run; not while a run is under way.
     """
     from isthmus.commands import cleaning
 

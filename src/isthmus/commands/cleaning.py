@@ -1,15 +1,17 @@
 """``isthmus store verify`` and ``isthmus store gc``: what is damaged, and what no study needs."""
 
+import errno
 import json
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
 from rich.table import Table
 from rich.text import Text
 
@@ -18,43 +20,68 @@ from isthmus.commands.progress import preparing
 from isthmus.commands.studies_kept import kept_studies, plan_of
 from isthmus.commands.tables import duration, size
 from isthmus.commands.views import existing, output, print_json
-from isthmus.disk import plainly
+from isthmus.disk import locked, plainly
 from isthmus.errors import IsthmusError, SpecError, StoreError, nearest
 from isthmus.planning.plan import Plan
-from isthmus.store import Store, names_in
+from isthmus.store import Damage, Store, names_in
 
 #: The units of ``--older-than``, in seconds.
 _UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+#: Files that are renamed when they are whole, and the folders that measurements are made in.
+_TEMPORARY = (".calibration.*", ".STORE.*.tmp", "data/**/.*.tmp", "tokens/.*.tmp", "studies/**/.*.tmp")
+_SETTLED = 3600.0  # seconds without writing after which no process is at it
 _MOST = 40  # of the list, what is shown unless all is asked for
 
 
 def verify(store_path: Path, as_json: bool) -> int:
-    """``isthmus store verify``; 1 when something was damaged."""
+    """``isthmus store verify``; 1 when something was damaged, whether it could be set aside or not."""
     store = existing(store_path)
-    checked, found = 0, []
+    checked, found, left = 0, {}, ""
     with plainly(store.root), preparing(as_json) as say:
         for name, damage in store.verify():
             say(f"reading {name}")
             checked += 1
             if damage:
-                found.extend(damage)
-                store.set_aside(name) if not name.startswith("data/") else store.data_file(Path(name).stem).unlink()
+                found[name] = damage
+        if found:
+            found, left = _set_aside(store, found)
+    items = [item for damage in found.values() for item in damage]
     if as_json:
-        print_json({"checked": checked, "damaged": [vars(item) for item in found]})
-    elif found:
-        for item in found:
-            output().print(f"{item}: {'removed' if item.key == 'data' else 'set aside'}.")
+        told = {"damaged": [vars(item) for item in items], "set_aside": bool(items) and not left}
+        print_json({"checked": checked, **told})
+        return 1 if items else 0
+    for item in items:
+        output().print(f"{item}: {'left there' if left else 'removed' if item.key == 'data' else 'set aside'}.")
+    if left:
+        output().print(left)
+    elif items:
         output().print("The next run of a study that needs them makes them anew.")
     else:
         output().print(f"All {checked:,} finished stages and data files are as they were written.")
-    return 1 if found else 0
+    return 1 if items else 0
+
+
+def _set_aside(store: Store, found: dict[str, list[Damage]]) -> tuple[dict[str, list[Damage]], str]:
+    """Set aside what is damaged, unless a run counts on it; returns what was damaged, and why it was left there."""
+    try:
+        with store.alone() as mine:
+            if not mine:
+                return found, f"A run is under way in {store.root}: verify again at its end, to have that set aside."
+            found = {name: damage for name, damage in store.verify(found) if damage}  # it may have been mended
+            for name in found:
+                store.data_file(Path(name).stem).unlink() if name.startswith("data/") else store.set_aside(name)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise
+        return found, f"{store.root} cannot be written ({error.strerror})."
+    return found, ""
 
 
 class Item(NamedTuple):
     """Something in the store that is not needed.
 
     Attributes:
-        what: ``stage``, ``work``, ``damaged``, ``data``, ``tokens`` or ``translations``.
+        what: ``stage``, ``work``, ``damaged``, ``data``, ``tokens``, ``translations``, or ``left`` by what was killed.
         path: the file or folder.
         title: what a person calls it.
         bytes: how much there is in it; what other names are left for is not freed.
@@ -109,7 +136,7 @@ def collect_garbage(store_path: Path, wish: Wish, yes: bool, everything: bool, a
     """``isthmus store gc``: list what is not needed, and with ``yes`` delete it.
 
     Raises:
-        SpecError: a study to forget is not there.
+        SpecError: a study to forget is not there, or one to keep cannot be planned.
         StoreError: a study cannot be planned, so that what it needs is not known; or a run is under way.
     """
     store = existing(store_path)
@@ -117,12 +144,15 @@ def collect_garbage(store_path: Path, wish: Wish, yes: bool, everything: bool, a
     for name in wish.forget:
         if name not in kept:
             raise SpecError(f"--forget {name}: no study of that name was run in {store.root}: {nearest(name, kept)}")
-    names = tuple(name for name in kept if name not in wish.forget) + wish.keep
-    if yes:
-        found = _delete(store, names, wish)
-    else:
-        items = garbage(store, [_plan(name, store) for name in names], wish)
-        found = Garbage(names, tuple(items), freed(items), deleted=False)
+        if name in wish.keep:
+            raise SpecError(f"--keep {name} and --forget {name}: say only one of them.")
+    names = tuple(dict.fromkeys((*(name for name in kept if name not in wish.forget), *wish.keep)))
+    with plainly(store.root):
+        if yes:
+            found = _delete(store, names, wish)
+        else:
+            items = garbage(store, _plans(names, kept, store), wish)
+            found = Garbage(names, tuple(items), freed(items), deleted=False)
     if not as_json:
         _show(found, everything)
         return
@@ -132,23 +162,28 @@ def collect_garbage(store_path: Path, wish: Wish, yes: bool, everything: bool, a
 
 def _delete(store: Store, names: tuple[str, ...], wish: Wish) -> Garbage:
     """Delete what no study of those names needs, while no run is under way."""
-    with plainly(store.root):
-        with store.alone() as mine:
-            if not mine:
-                raise StoreError(f"A run is under way in {store.root}: wait for its end. Nothing was deleted.")
-            items = garbage(store, [_plan(name, store) for name in names], wish)
-            room = freed(items)
-            gone = tuple(item for item in items if _put_away(store, item))
-            for name in wish.forget:
-                _to_trash(store, store.study_folder(name))
-        _empty_trash(store)  # what takes time is done when runs may begin again
+    with store.alone() as mine:
+        if not mine:
+            raise StoreError(f"A run is under way in {store.root}: wait for its end. Nothing was deleted.")
+        items = garbage(store, _plans(names, kept_studies(store), store), wish)
+        room = freed(items)
+        gone = tuple(item for item in items if _put_away(store, item))
+        for name in wish.forget:
+            _to_trash(store, store.study_folder(name))
+    _empty_trash(store)  # what takes time is done when runs may begin again
     return Garbage(names, gone, room, deleted=True)
 
 
-def _plan(name: str, store: Store) -> Plan:
+def _plans(names: Iterable[str], kept: Container[str], store: Store) -> list[Plan]:
+    return [_plan(name, name in kept, store) for name in names]
+
+
+def _plan(name: str, kept: bool, store: Store) -> Plan:
     try:
         return plan_of(name, store)
     except IsthmusError as error:
+        if not kept:
+            raise SpecError(f"--keep {name}: {error}") from error
         raise StoreError(
             f"What {name} needs is not known, since it cannot be planned ({error}) Mend that, or say --forget {name}."
         ) from error
@@ -174,7 +209,26 @@ def garbage(store: Store, plans: Sequence[Plan], wish: Wish) -> list[Item]:
         found += [_item("tokens", path, path.name) for path in sorted((store.root / "tokens").glob("*.arrow"))]
     if "translations" in wish.also and not at_work:
         found += [_item("translations", path, path.name) for path in sorted((store.root / "translations").glob("*"))]
-    return [item for item in found if item.age >= wish.older_than]
+    found += _left(store)
+    trash = _item("left", store.root / "trash", "what a collection before this one did not delete")
+    return [item for item in found if item.age >= wish.older_than] + ([trash] if trash.path.exists() else [])
+
+
+def _left(store: Store) -> Iterator[Item]:
+    """What processes that were killed had not ended: beside work folders, which a run goes on from."""
+    root = store.root
+    for path in sorted(path for pattern in _TEMPORARY for path in root.glob(pattern)):
+        item = _item("left", path, f"half written: {path.relative_to(root)}")
+        if item.age > _SETTLED or _writer_is_gone(path):
+            yield item
+    if (root / "incoming").exists() and not locked(root / "locks" / "pull.lock"):
+        yield _item("left", root / "incoming", "what a pull that did not end has fetched")
+
+
+def _writer_is_gone(path: Path) -> bool:
+    """Has the process that a temporary file is named after ended? Of a folder that is not known."""
+    *_, number, _ = path.name.rsplit(".", 2)
+    return number.isdecimal() and not psutil.pid_exists(int(number))
 
 
 def _at_work(store: Store) -> Iterator[str]:
@@ -218,6 +272,8 @@ def freed(items: Iterable[Item]) -> int:
 
 def _put_away(store: Store, item: Item) -> bool:
     """Move something into the trash, unless a process holds it; was that done?"""
+    if item.path == store.root / "trash":
+        return True
     if item.what not in ("stage", "work"):
         return _to_trash(store, item.path)
     with store.claim(item.path.name) as mine:

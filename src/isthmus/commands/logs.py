@@ -3,16 +3,18 @@
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from rich.text import Text
 
 from isthmus.commands.naming import find, titles_in
-from isthmus.commands.studies_kept import plan_of
+from isthmus.commands.studies_kept import kept_studies, plan_of
 from isthmus.commands.views import existing, output, print_json
 from isthmus.commands.watching import reason_of
-from isthmus.errors import SpecError
+from isthmus.errors import IsthmusError, SpecError
+from isthmus.planning.plan import Plan
 from isthmus.running.attempts import attempts_of, is_mark, parts_of
 from isthmus.store import Store
 
@@ -29,9 +31,13 @@ def show_log(
     """
     store = existing(store_path)
     titles = titles_in(store)
+    planned: dict[str, str] = {}
     if study is not None:
-        titles = {key: stage.title for key, stage in plan_of(study, store).stages.items()}
-    key = find(words, titles)
+        titles = planned = _titles(plan_of(study, store))
+    elif " ".join(words) not in titles:  # a key that is there tells all
+        planned = _planned(store)
+        titles = {**planned, **titles}
+    key = find(words, titles, planned)
     if follow and as_json:
         raise SpecError("--follow goes on and --json is one document: ask for one of them.")
     text = _read(store, key)
@@ -50,6 +56,19 @@ def show_log(
             print()
         _show(part)
     return 0
+
+
+def _titles(plan: Plan) -> dict[str, str]:
+    return {key: stage.title for key, stage in plan.stages.items()}
+
+
+def _planned(store: Store) -> dict[str, str]:
+    """The titles of the stages of all studies that the store keeps, begun or not; those that can be planned will do."""
+    found: dict[str, str] = {}
+    for name in kept_studies(store):
+        with suppress(IsthmusError):
+            found |= _titles(plan_of(name, store))
+    return found
 
 
 def _where(store: Store, key: str) -> str:

@@ -15,6 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from isthmus import api
 from isthmus.commands.studies_kept import kept_studies, last_run, plan_of
 from isthmus.commands.tables import duration, listed, short_names, shortened, stage_table
 from isthmus.commands.views import existing, output, print_json
@@ -25,6 +26,8 @@ from isthmus.running.runner import State, states_of
 from isthmus.store import Store
 
 _REFRESH = 2.0  # seconds between looks while watching
+_PATIENCE = 10.0  # seconds without a run after which nobody watches any longer for one
+_NOBODY = "No run is under way in this store."
 #: States that are counted, in this order; the last one only where there are any.
 _COUNTED = (State.DONE, State.RUNNING, State.FAILED, State.WAITING, State.SKIPPED)
 _SILENT = 120.0  # seconds without a sign of life that are pointed out: a checkpoint of a large model takes some
@@ -162,22 +165,46 @@ def _show_studies(store: Store, as_json: bool) -> None:
 def watch(planned: Plan, store: Store) -> int:
     """Show the stages of a study until there is no more to come, or q or Ctrl-C is pressed; 1 where stages failed.
 
-    A live table on a terminal, elsewhere a line for each stage whose state is another.
+    A live table on a terminal, elsewhere a line for each stage whose state is another. 1 also where stages wait and
+    nobody runs them.
     """
+    end = _End(store)
     try:
-        states = _draw(planned, store) if sys.stdout.isatty() else _tell(planned, store)
+        states = _draw(planned, store, end) if sys.stdout.isatty() else _tell(planned, store, end)
     except KeyboardInterrupt:
         return 0
-    return 1 if State.FAILED in states.values() else 0
+    return 1 if State.FAILED in states.values() or end.deserted else 0
 
 
-def _is_over(states: Mapping[str, State], store: Store) -> bool:
-    """Is there no more to come? What has failed may be tried again for as long as a run is under way."""
-    found = set(states.values())
-    return found == {State.DONE} or (not found & {State.RUNNING, State.WAITING} and not store.is_in_use())
+class _End:
+    """Knows when there is no more to come."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._quiet: float | None = None  # since when nobody is at work
+        #: do stages wait, while no run is under way?
+        self.deserted = False
+
+    def is_here(self, states: Mapping[str, State]) -> bool:
+        """Is it over? What has failed may be tried again, and what waits be begun, for as long as a run is under way.
+
+        One that begins is given a moment: the watching may have been begun before it.
+        """
+        found = set(states.values())
+        if found == {State.DONE}:
+            return True
+        if State.RUNNING in found or self._store.is_in_use():
+            self._quiet = None
+            return False
+        if State.WAITING not in found:
+            return True
+        now = time.monotonic()
+        self._quiet = now if self._quiet is None else self._quiet
+        self.deserted = now - self._quiet >= _PATIENCE
+        return self.deserted
 
 
-def _tell(planned: Plan, store: Store) -> Mapping[str, State]:
+def _tell(planned: Plan, store: Store, end: _End) -> Mapping[str, State]:
     before: Mapping[str, State] = {}
     while True:
         states = states_of(planned, store)
@@ -188,22 +215,24 @@ def _tell(planned: Plan, store: Store) -> Mapping[str, State]:
                 done = sum(each in (State.DONE, State.FAILED, State.SKIPPED) for each in states.values())
                 reason = f": {reason_of(store, key)}" if state is State.FAILED else ""
                 print(f"[{done}/{len(states)}] {state} {planned.stages[key].title}{reason}", flush=True)
-        if _is_over(states, store):
+        if end.is_here(states):
+            if end.deserted:
+                print(_NOBODY, flush=True)
             return states
         before = states
         time.sleep(_REFRESH)
 
 
-def _draw(planned: Plan, store: Store) -> Mapping[str, State]:
+def _draw(planned: Plan, store: Store, end: _End) -> Mapping[str, State]:
     from isthmus.planning.cost import estimates
 
     console = Console(highlight=False, markup=False)
-    costs = {key: cost.seconds for key, cost in estimates(planned, store).items()}
+    costs = {key: cost.seconds for key, cost in estimates(planned, store, api.Resources().settle()[1]).items()}
     with _keys() as quit_pressed, Live(console=console, auto_refresh=False) as live:
         while True:
             states = states_of(planned, store)
             live.update(_page(planned, store, states, costs), refresh=True)
-            if _is_over(states, store) or quit_pressed(_REFRESH):
+            if end.is_here(states) or quit_pressed(_REFRESH):
                 return states
 
 
@@ -237,7 +266,7 @@ def _page(planned: Plan, store: Store, states: Mapping[str, State], costs: Mappi
         ]
     foot = Text(f"{_counts(states)}.", style="dim")
     if not running and not store.is_in_use():
-        foot.append(" No run is under way in this store.")
+        foot.append(f" {_NOBODY}")
     foot.append(" q ends the watching, not the run.")
     return Group(head, table, *lines, foot)
 

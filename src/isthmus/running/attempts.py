@@ -100,9 +100,7 @@ def keep_failure(work: Path, sentence: str) -> None:
 def begin(work: Path) -> None:
     """Say who works at a stage from now on: in ``process.json``, and to standard output, which is the log."""
     process = Process(platform.node() or "this machine", os.getpid())
-    temporary = work / "process.tmp"
-    temporary.write_text(json.dumps(process._asdict()), encoding="utf-8")
-    temporary.replace(work / "process.json")
+    write_atomic(work / "process.json", json.dumps(process._asdict()).encode(), durable=False)
     print(mark(f"begun by {process}"), file=sys.stderr, flush=True)
 
 

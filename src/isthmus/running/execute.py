@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
@@ -84,9 +85,7 @@ class Context:
         if now - self._said > 0.5 or done == total:
             self._said = now
             state = json.dumps({"done": done, "total": total, "seconds": round(self.seconds, 3)})
-            temporary = self.work / "progress.tmp"
-            temporary.write_text(state)
-            temporary.replace(self.work / "progress.json")
+            write_atomic(self.work / "progress.json", state.encode(), durable=False)
 
     def stopping(self) -> bool:
         """Was the stage asked to stop?"""
@@ -135,8 +134,9 @@ def _prepare(store: Store, stage: Stage, settings: Settings) -> Context:
     (work / "output").mkdir(parents=True)
     (work / "failure.json").unlink(missing_ok=True)
     begin(work)
-    write_atomic(work / "stage.json", json.dumps(stage.to_json(settings), indent=1, ensure_ascii=False).encode())
-    shutil.copyfile(work / "stage.json", work / "output" / "stage.json")
+    content = json.dumps(stage.to_json(settings), indent=1, ensure_ascii=False).encode()
+    write_atomic(work / "stage.json", content, durable=False)
+    (work / "output" / "stage.json").write_bytes(content)
     return Context(store, stage, settings, work, work / "output", earlier_seconds=earlier)
 
 
@@ -170,6 +170,7 @@ def _record(context: Context, started: str, result: Mapping[str, Json]) -> Recor
     )
 
 
+@cache
 def versions() -> dict[str, str]:
     """The versions of what makes results."""
     found = {}

@@ -145,7 +145,7 @@ class _Runner:
             for name in ("failure.json", "process.json"):  # of an attempt before
                 (work / name).unlink(missing_ok=True)
             content = json.dumps(self.stages[key].to_json(self.settings), indent=1, ensure_ascii=False)
-            write_atomic(work / "stage.json", content.encode())
+            write_atomic(work / "stage.json", content.encode(), durable=False)
         self.running[key] = time.monotonic()
         self._set(key, State.RUNNING)
         try:
