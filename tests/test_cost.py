@@ -84,7 +84,7 @@ def test_less_to_train_takes_less(store: Store, fields: dict[str, Any], less: fl
 def test_frozen_layers_need_no_pass_back_and_frozen_embeddings_are_not_written(store: Store) -> None:
     assert expected({"recipe": {"freeze_layers": 12}}, store) < 0.4 * expected({}, store)
     planned = [plan(Study(targets=["xnli"], recipe={"freeze_embeddings": frozen}), facts()) for frozen in (True, False)]
-    sizes = [max(cost.bytes for key, cost in estimates(each, store).items() if "train" in key) for each in planned]
+    sizes = [max(cost.bytes for key, cost in estimates(each, store, ONE).items() if "train" in key) for each in planned]
     assert sizes[1] - sizes[0] == 4 * 250_002 * 768
 
 

@@ -221,6 +221,17 @@ def test_predictions_need_no_scores() -> None:
 MIXED = {"mix": {"tasks": ["mnli", "qqp"]}}
 
 
+@pytest.mark.parametrize("targets", [["xquad", "small"], ["small", "xquad"], ["small", "few"], ["few", "small"]])
+def test_a_target_that_is_named_again_by_a_suite_is_one_in_the_languages_of_all(targets: list[str]) -> None:
+    suites = {**SUITE, "few": {"xquad": ("qu",)}}
+    made = plan(Study(targets=targets), replace(SUITE_FACTS, suite=suites.get))
+    measured = [chain.chain.target for chain in made.chains]
+    assert measured.count("xquad") == 1 and len(set(measured)) == len(measured)
+    (predicted,) = (stage for stage in stages(made, "predict") if stage.hints["task"] == "xquad")
+    assert set(predicted.identity["test"]) == {"en", "sw", "qu"}
+    assert predicted.title.endswith("3 languages")
+
+
 def with_mixtures(study: Study) -> Facts:
     return replace(FACTS, mixture=lambda name: mixture_of(name, study.mixtures), offers=lambda *_: True)
 
@@ -239,6 +250,57 @@ def test_a_mixture_is_one_stage_whose_members_are_in_its_key() -> None:
     assert trained(intermediates=["mnli+qqp"]).key == stage.key, "the same, written in line"
     for change in ({"sampling": "uniform"}, {"cap": 5}, {"heads": "shared"}, {"tasks": ["qqp", "mnli"]}):
         assert trained(intermediates=["mix"], mixtures={"mix": {**MIXED["mix"], **change}}).key != stage.key
+
+
+def kinds_of_tasks(name: str) -> Task:
+    kinds = {"squad1": Kind.SPAN, "tatoeba": Kind.BITEXT, "pairs": Kind.BITEXT, "ntrex": Kind.TEXT}
+    return replace(made_up_task(name), kind=kinds.get(name, Kind.PAIR))
+
+
+@pytest.mark.parametrize(
+    ("field", "has_effect"),
+    [
+        ({"temperature": 0.1}, {"pairs", "qqp+pairs"}),
+        ({"stride": 64}, {"squad1", "qqp+squad1", "qqp+pairs", "texts"}),
+        ({"no_answer": True}, {"squad1", "qqp+squad1"}),
+        ({"whole_words": True}, {"texts"}),
+        ({"dev_examples": 100}, set()),
+        ({"dev_languages": ["en"]}, set()),
+        ({"steps": 10, "epochs": 5}, {"qqp+squad1", "qqp+pairs", "texts"}),
+    ],
+)
+def test_a_field_without_effect_where_it_stands_makes_no_other_stage(
+    field: dict[str, object], has_effect: set[str]
+) -> None:
+    without = {"steps": 10} if "steps" in field else {}
+    for intermediate in ("qqp", "squad1", "pairs", "qqp+squad1", "qqp+pairs", "texts"):
+        text = {"texts": {"tasks": ["qqp"], "mlm": {"tasks": ["ntrex"]}}}
+        mixtures = text if intermediate == "texts" else {}
+        recipes = {"a": without, "b": field}
+        study = Study.model_validate(
+            {"intermediates": [intermediate], "targets": ["xnli"], "recipes": recipes, "mixtures": mixtures}
+        )
+        made = plan(study, replace(with_mixtures(study), task=kinds_of_tasks))
+        assert len(stages(made, "train")) == (4 if intermediate in has_effect else 2), intermediate
+        assert len(made.chains) == 2
+
+
+@pytest.mark.parametrize("field", [{"stride": 64}, {"no_answer": True}])
+def test_what_is_of_windows_and_answers_is_in_the_measurement_of_questions_alone(field: dict[str, object]) -> None:
+    recipes = {"a": {}, "b": field}
+    for target, count in (("qqp", 1), ("squad1", 2)):
+        study = Study.model_validate({"targets": [target], "recipes": recipes})
+        made = plan(study, replace(FACTS, task=kinds_of_tasks), "evaluation")
+        assert len(stages(made, "predict")) == count
+
+
+def test_evaluations_make_their_rows_a_part_of_the_key_and_a_model_is_tuned_by_them_alone() -> None:
+    dev = {"dev_examples": 100, "dev_languages": ("en", "sw")}
+    with_evaluations = trained(intermediates=["qqp"], recipe={**dev, "evaluate_every": 5})
+    assert with_evaluations.identity["recipe"] == {**dev, "evaluate_every": 5}
+    assert with_evaluations.hints["tuned_on"] == ["sw"]
+    without = trained(intermediates=["qqp"], recipe=dev)
+    assert without.key == trained(intermediates=["qqp"]).key and without.hints["tuned_on"] == []
 
 
 def test_members_of_a_mixture_have_batches_of_their_own_and_one_learning_rate() -> None:

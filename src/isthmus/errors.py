@@ -54,5 +54,5 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = get_close_matches(name, names, n=3, cutoff=0.5)
     if close:
         return f"did you mean {' or '.join(close)}?"
-    shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-    return f"known: {shown}." if shown else "none is known."
+    shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else ".")
+    return f"known: {shown}" if names else "none is known."

@@ -11,6 +11,7 @@ from isthmus import api
 from isthmus.data.files import FileSource
 from isthmus.errors import SpecError
 from isthmus.planning.facts import file_tasks
+from isthmus.results import Example
 from isthmus.store import Store
 from isthmus.study.file import parse_study
 from isthmus.study.spec import Study
@@ -170,6 +171,20 @@ def test_status_and_report_find_the_files_from_anywhere(
     assert isthmus("status", "small", "--store", store, "--json").json["stages"]
     assert isthmus("status", "--store", store, "--json").json["studies"]["small"]["done"] == 8
     assert isthmus("report", "--store", store).code == 0
+
+
+def test_a_run_can_leave_test_examples_out_of_its_report(
+    finished: Path, isthmus: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = Example(
+        "", "colours.csv", "reviews.csv", "de", "1", (("text", "a b"),), "long", "short", "long", 1, 0, 100, 1
+    )
+    monkeypatch.setattr("isthmus.collect.examples_of", lambda *_: (one,))
+    page = finished / "store" / "studies" / "small" / "report.html"
+    assert isthmus("run", "study.yaml").code == isthmus("report").code == 0
+    assert "examples-note" in page.read_text()
+    assert isthmus("run", "study.yaml", "--no-examples", "-q").code == 0
+    assert "examples-note" not in page.read_text()
 
 
 def test_a_name_that_looks_like_markup_is_shown_as_it_is(finished: Path, isthmus: Program) -> None:

@@ -2,12 +2,16 @@
 
 import json
 import re
+import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema
 import pytest
+from typer.main import get_command
 
+from isthmus.cli.apps import app
 from isthmus.commands.planning_views import grid
 from isthmus.commands.starting import SCHEMA, examples
 from isthmus.study.file import read_study
@@ -37,6 +41,17 @@ def test_init_writes_a_study_and_the_schema_that_it_keeps_to(empty: Path, isthmu
     assert first == f"# yaml-language-server: $schema={SCHEMA}"
     jsonschema.validate(Document(Path("mine.yaml").read_text(), "").data, json.loads(Path(SCHEMA).read_text()))
     assert " FILE" not in Path("mine.yaml").read_text()
+
+
+@pytest.mark.parametrize("name", ["minimal", "sizes", "recipes", "mixture"])
+def test_an_example_that_needs_nothing_of_the_hub_can_be_planned(empty: Path, isthmus: Program, name: str) -> None:
+    isthmus("init", "--example", name)
+    assert isthmus("plan", "study.yaml", "--json").json["chains"] > 1
+
+
+def test_the_help_of_init_names_the_examples_that_there_are(isthmus: Program) -> None:
+    (option,) = (each for each in get_command(app).commands["init"].params if each.name == "example")
+    assert sorted(re.findall(r"\w+", option.help.replace(" or ", " "))) == list(examples())
 
 
 def test_init_never_writes_over_a_file_unless_told_to(empty: Path, isthmus: Program) -> None:
@@ -71,6 +86,8 @@ def test_init_of_a_folder_has_the_tasks_that_are_in_it(empty: Path, isthmus: Pro
         ("plan quickstart --budget soon", "--budget takes a time such as 6h, 30m or 90s, or money where --price"),
         ("plan quickstart --budget 20", "--budget takes a time such as 6h, 30m or 90s, or money where --price"),
         ("plan quickstart --price 0", "--price is of an hour of one worker, above 0."),
+        ("plan quickstart --price nan", "--price is of an hour of one worker, above 0."),
+        ("plan quickstart --price inf", "--price is of an hour of one worker, above 0."),
         ("plan quickstart --device gpu", "--device is auto, cpu or cuda, not 'gpu'."),
     ],
 )
@@ -120,8 +137,16 @@ def test_a_budget_says_what_fits_and_how_to_make_the_study_fit(finished: Path, i
     out = isthmus(*MANY, "--budget", "0.001s").out
     assert "Within 0.001s: 2 of 12 chains, in the order in which a run takes them." in out
     assert "drop all seeds but one: 2 chains" in out
-    assert "isthmus run study.yaml --set 'seeds=[1]'" in out
+    assert "isthmus run study.yaml --set 'seeds=[1,2,3,4,5,6]' --set 'seeds=[1]' --workers 2\n" in out
     assert "Within 9d: all 12 chains." in isthmus(*MANY, "--budget", "9d").out
+    shutil.copy("study.yaml", "my study.yaml")
+    shutil.copytree("store", "of others")
+    mine = ("plan", "my study.yaml", "--set", "seeds=[1,2]", "--set", "name=small", "--store", "of others")
+    said = isthmus(*mine, "--device", "cpu", "--budget", "0.001s").out
+    (command,) = (line for line in said.splitlines() if line.startswith("  isthmus run"))
+    told = ["--set", "seeds=[1,2]", "--set", "name=small", "--set", "seeds=[1]"]
+    assert shlex.split(command)[:9] == ["isthmus", "run", "my study.yaml", *told]
+    assert shlex.split(command)[-4:] == ["--device", "cpu", "--store", "of others"]
     money = _unwrapped(isthmus(*MANY, "--price", "3", "--budget", "1000").out)
     assert re.search(r"of disk, \d+\.\d\d at 3 an hour of a worker\.", money) and "Within 1000 (" in money
 

@@ -79,6 +79,9 @@ Columns = Annotated[
     list[str] | None,
     typer.Option("--columns", help="Where files of your own have what: text=review,label=stars. Guessed if not given."),
 ]
+Examples = Annotated[
+    bool, typer.Option("--examples/--no-examples", help="Quote test examples whose outcome differs, or none.")
+]
 Keys = Annotated[bool, typer.Option("--keys", help="Show the key of every stage: the name of its folder.")]
 AllStages = Annotated[bool, typer.Option("--all", help="List every stage, however many there are.")]
 Languages = Annotated[str, typer.Option(help="Tags such as de,sw, or a selector such as low-resource.")]

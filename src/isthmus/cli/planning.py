@@ -52,7 +52,7 @@ def plan_study(
 def init(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The study to begin.")] = Path("study.yaml"),
     example: Annotated[
-        str, typer.Option(help="minimal, sizes, recipes, mixture, translation, suite, files or cluster.")
+        str, typer.Option(help="minimal, sizes, recipes, mixture, translation, suite, files or slurm.")
     ] = "minimal",
     data: Annotated[
         Path | None, typer.Option(help="A folder of data sets: the study measures the tasks that are in it.")

@@ -9,6 +9,7 @@ from isthmus.cli.options import (
     EngineName,
     EngineOptions,
     Every,
+    Examples,
     JsonOption,
     MicroBatch,
     Processes,
@@ -46,6 +47,7 @@ def run_study(
     timeout: Timeout = None,
     tracker: TrackerNames = None,
     remote: RemoteAddress = None,
+    examples: Examples = True,
     as_json: JsonOption = False,
     quiet: Quiet = False,
 ) -> None:
@@ -60,4 +62,4 @@ def run_study(
     how |= {"trackers": tuple(dict.fromkeys(tracker or ()))}
     resources = running.resources(workers, device, checkpoint_every, **how)
     run = running.Run(store, resources, as_json, as_json or quiet, remote)
-    running.run_study(study, tuple(changes or ()), run)
+    running.run_study(study, tuple(changes or ()), run, examples)

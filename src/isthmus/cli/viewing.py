@@ -6,11 +6,7 @@ from typing import Annotated
 import typer
 
 from isthmus.cli.apps import app
-from isthmus.cli.options import DEFAULT_STORE, JsonOption, StoreOption
-
-Examples = Annotated[
-    bool, typer.Option("--examples/--no-examples", help="Quote test examples whose outcome differs, or none.")
-]
+from isthmus.cli.options import DEFAULT_STORE, Examples, JsonOption, StoreOption
 
 
 @app.command()

@@ -1,8 +1,10 @@
 """``isthmus plan``: what a study would run, what of it is shared and done, what the rest will take, and what fits."""
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +28,7 @@ from isthmus.stage import Settings
 from isthmus.store import Store
 from isthmus.study.spec import NONE
 
+_STORE = Path("store")  # where `--store` is not given
 _UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -130,7 +133,7 @@ def forecast_of(plan: Plan, store: Store, workers: int, settings: Settings) -> F
 
 def _limit(asked: Asked) -> float | None:
     """The budget in seconds. Raises SpecError where it is neither a time nor, with a price, money."""
-    if asked.price is not None and asked.price <= 0:
+    if asked.price is not None and not 0 < asked.price < inf:
         raise SpecError("--price is of an hour of one worker, above 0.")
     if asked.budget is None:
         return None
@@ -259,12 +262,23 @@ def _fitting(asked: Asked, forecast: Forecast, limit: float, offer: Offer | None
     if offer is None:
         lines.append("Not even one seed of one intermediate fits: take fewer targets, rows or test_examples.")
         return lines
-    flags = " ".join(f"--set '{change}'" for change in offer.changes)
     lines.append(
         f"To compare all that is left, drop {' and '.join(offer.dropped)}: {offer.chains:,} chains, about "
-        f"{tables.duration(offer.seconds)}:\n  isthmus run {asked.study} {flags}"
+        f"{tables.duration(offer.seconds)}:\n  {_command(asked, offer)}"
     )
     return lines
+
+
+def _command(asked: Asked, offer: Offer) -> str:
+    """What runs the smaller study, as it was asked for otherwise."""
+    flags = [part for change in (*asked.changes, *offer.changes) for part in ("--set", change)]
+    if asked.resources.workers is not None:
+        flags += ["--workers", str(asked.resources.workers)]
+    if asked.resources.device != Resources.device:
+        flags += ["--device", asked.resources.device]
+    if asked.store != _STORE:
+        flags += ["--store", str(asked.store)]
+    return shlex.join(["isthmus", "run", asked.study, *flags])
 
 
 def _filled(plan: Plan, fits: Sequence[bool]) -> list[str]:

@@ -68,8 +68,8 @@ def resources(workers: int | None, device: str, checkpoint_seconds: float, **mor
     return Resources(workers, device, checkpoint_seconds, **more)
 
 
-def run_study(name: str, changes: tuple[str, ...], run: Run) -> None:
-    """``isthmus run``."""
+def run_study(name: str, changes: tuple[str, ...], run: Run, examples: bool = True) -> None:
+    """``isthmus run``; without ``examples`` the report quotes no sentence of any data set."""
     study = api.load_study(name, changes)
     store = Store.open(run.store)
     with linked(store, run.remote, run.quiet) as link:
@@ -77,12 +77,13 @@ def run_study(name: str, changes: tuple[str, ...], run: Run) -> None:
         planned = planned_for(study, store, "scores", run.quiet)
         if not run.quiet:
             say_notes(planned)
-        folder = api.keep_study(study, store)
+        folder = api.keep_study(study, store, planned)
         link.stages(planned)
         walked = walk_plan(planned, store, run, link)
-        results = collect(planned, store, walked.states, walked.errors, api.study_yaml(study), _command(name, changes))
+        told = (api.study_yaml(study), _command(name, changes))
+        results = collect(planned, store, walked.states, walked.errors, *told, examples=examples)
         page = folder / "report.html"
-        new = walked.finished_here or walked.errors or not page.exists()
+        new = walked.finished_here or walked.errors or not page.exists() or not examples
         summary = summary_of(results)
         if new:
             build_page(results, summary, page)
@@ -113,9 +114,9 @@ def walk_plan(planned: Plan, store: Store, run: Run, link: Link | None = None) -
     if run.quiet:
         watcher = Watcher()
     else:
-        costs = estimates(planned, store) if shows_bars() else {}
-        seconds = {key: cost.seconds for key, cost in costs.items()}
-        watcher = watcher_for(seconds, run.how.settle()[0])
+        workers, settings = run.how.settle()
+        costs = estimates(planned, store, settings) if shows_bars() else {}
+        watcher = watcher_for({key: cost.seconds for key, cost in costs.items()}, workers)
     if link is not None:
         store, watcher = link.store, link.watcher(watcher)
     walked = api.walk(planned, store, run.how, watcher)

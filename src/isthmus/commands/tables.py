@@ -8,6 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from isthmus.outside import visible
 from isthmus.planning.plan import Plan
 from isthmus.running.runner import State
 from isthmus.stage import Json, Record
@@ -134,7 +135,7 @@ def training_table(record: Record) -> RenderableType:
             dev.setdefault(point["member"], []).append(f"{point['metric']} {score}")
     title = f"{record.title}: {record.result['steps']:,} steps"
     title += f", the weights after step {kept:,} kept" if kept < record.result["steps"] else ""
-    table = Table(title=Text(title), title_style="bold", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table = Table(title=Text(visible(title)), title_style="bold", title_justify="left", box=None, padding=(0, 2, 0, 0))
     table.add_column("task", overflow="fold")
     table.add_column("steps", justify="right", no_wrap=True)
     table.add_column("loss", no_wrap=True)
@@ -142,7 +143,7 @@ def training_table(record: Record) -> RenderableType:
     for name, had in record.result["members"].items():
         first, last = (had[end] for end in ("first_loss", "last_loss"))
         loss = "-" if first is None else f"{first:.2f} to {last:.2f}"
-        table.add_row(Text(name), f"{had['steps']:,}", loss, Text("\n".join(dev.get(name, ["-"]))))
+        table.add_row(Text(visible(name)), f"{had['steps']:,}", loss, Text("\n".join(dev.get(name, ["-"]))))
     return table
 
 
@@ -165,9 +166,9 @@ def stage_table(
     shown = listed(plan, states, everything)
     names = short_names(plan.study.models)
     for key in shown:
-        title = Text(shortened(plan.stages[key].title, names))
+        title = Text(visible(shortened(plan.stages[key].title, names)))
         for line in ((notes or {}).get(key), key if keys else None):
-            title.append(f"\n{line}" if line else "", style="dim")
+            title.append(f"\n{visible(line)}" if line else "", style="dim")
         state = Text(str(states[key]), style=_COLOURS.get(states[key], ""))
         table.add_row(state, f"{seconds[key]:,.0f}", title)
     more = len(plan.stages) - len(shown)

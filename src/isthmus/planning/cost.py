@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
 
-from isthmus.commands.plan_views import shares_of
 from isthmus.data.catalog import SplitFacts
 from isthmus.data.schema import Kind
 from isthmus.planning.plan import Plan
 from isthmus.planning.rates import Rates, rates_of
+from isthmus.planning.shares import shares_of
 from isthmus.stage import Json, Record, Settings, Stage, canonical
 from isthmus.store import Store
 from isthmus.study.spec import Recipe
@@ -106,10 +106,10 @@ def _levels(stage: Stage) -> list[tuple[str, ...]]:
     return [(stage.function,), (stage.function, kind), (stage.function, kind, str(canonical(same)))]
 
 
-def estimates(plan: Plan, store: Store, settings: Settings | None = None) -> dict[str, Estimate]:
+def estimates(plan: Plan, store: Store, settings: Settings) -> dict[str, Estimate]:
     """An estimate for every stage of ``plan``: what a finished one took, what another one is expected to take.
 
-    ``settings`` say how the stages will run: on how many threads, on which device; as on this machine if not given.
+    ``settings`` say how the stages will run: on how many threads, on which device.
     """
     return estimates_and_error(plan, store, settings)[0]
 
@@ -126,11 +126,8 @@ class Fit(NamedTuple):
     spread: float
 
 
-def estimates_and_error(
-    plan: Plan, store: Store, settings: Settings | None = None
-) -> tuple[dict[str, Estimate], Fit | None]:
+def estimates_and_error(plan: Plan, store: Store, settings: Settings) -> tuple[dict[str, Estimate], Fit | None]:
     """As `estimates`, and how near they would have been for the stages that are finished."""
-    settings = settings or _here()
     rates = rates_of(store, settings)
     sizes = {key: _size(key, store) for key, stage in plan.stages.items() if stage.function == "model"}
     corrections, found = Corrections(), dict[str, Estimate]()
@@ -167,12 +164,6 @@ def _alike(record: Record, rates: Rates, settings: Settings) -> bool:
     """Was the stage run as stages will be: on a machine of this kind, with so many threads, on the same device?"""
     how = (record.settings.get("threads"), record.settings.get("device"), record.settings.get("processes", 1))
     return record.machine == rates.machine and how == (settings.threads, settings.device, settings.processes)
-
-
-def _here() -> Settings:
-    from isthmus.api import Resources
-
-    return Resources().settle()[1]
 
 
 def _spent(record: Record) -> Estimate:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from isthmus.data.catalog import SplitFacts
 from isthmus.data.schema import BY_VECTORS, SEARCHING, Kind
 from isthmus.errors import SpecError, nearest
+from isthmus.planning.effective import without_effect
 from isthmus.planning.training import TrainingPlanner
 from isthmus.results import Chain
 from isthmus.stage import Json, Stage
@@ -78,6 +79,8 @@ class Plan:
     tasks: Mapping[str, Task]
     #: rows that each stage reads, and the characters in them: what estimates are made from
     reads: Mapping[str, tuple[SplitFacts, ...]]
+    #: what the world was asked, and what it said (`isthmus.planning.kept`)
+    answers: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def needs(self, key: str) -> tuple[str, ...]:
         """The keys of the stages that the stage builds on directly."""
@@ -106,7 +109,7 @@ class _Planner:
         self.study = study
 
     def plan(self) -> Plan:
-        targets = [task for name in self.study.targets for task in self._targets(name)]
+        targets = self._all_targets()
         self.study = _by_task(self.study, [task.name for task in targets], self.facts)
         chains = [chain for recipe in self.study.recipes or ("",) for chain in self._chains(recipe, targets)]
         return Plan(self.study, self.stages, tuple(dict.fromkeys(chains)), self.tasks, self.reads)
@@ -143,6 +146,14 @@ class _Planner:
         if name not in self.tasks:
             self.tasks[name] = self.facts.task(name)
         return self.tasks[name]
+
+    def _all_targets(self) -> list[Task]:
+        """The targets of the study; one that is named several times, by suites too, is one, in the languages of all."""
+        found: dict[str, Task] = {}
+        for task in (task for name in self.study.targets for task in self._targets(name)):
+            before = found.get(task.name, task)
+            found[task.name] = replace(task, languages=tuple(dict.fromkeys((*before.languages, *task.languages))))
+        return list(found.values())
 
     def _targets(self, name: str) -> list[Task]:
         """The task of that name, or those of the suite, in the suite's languages."""
@@ -209,7 +220,8 @@ class _Planner:
             "test": {language: fact.fingerprint for language, fact in rows.items()},
         }
         recipe = self._training.recipe_for(Place(task.name, "target", str(task.kind)), task.recipe)
-        identity |= recipe.model_dump(include={"max_length", "precision", "stride", "no_answer"}, exclude_defaults=True)
+        asked = {"max_length", "precision", "stride", "no_answer"} - without_effect([task.kind])
+        identity |= recipe.model_dump(include=asked, exclude_defaults=True)
         searched = self._searched(task, languages)
         for split, facts in searched.items():
             identity[split] = {language: fact.fingerprint for language, fact in facts.items()}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from isthmus.data.catalog import SplitFacts
 from isthmus.data.schema import PROJECTED, SEARCHING, TRANSLATED, Kind
 from isthmus.errors import DataError, SpecError
+from isthmus.planning.effective import effective, without_effect
 from isthmus.stage import Json, Stage
 from isthmus.study.recipes import MIXTURE, Place, Role, recipe_for
 from isthmus.study.spec import AND, OF_ROWS, THEN, MaskedText, Mixture, Recipe, Study, Translation, sized
@@ -70,7 +71,9 @@ class TrainingPlanner:
                 keeps = self._kept(name, identity, recipe, start)
             else:
                 identity, keeps = self._mixture(name, mixture, role, recipe, draft, size)
-            identity |= {"seed": seed, "recipe": recipe.model_dump(exclude_defaults=True)}
+            kinds = [member["kind"] for member in identity.get("members", (identity,))]
+            used = effective(recipe, kinds, mixture is not None)
+            identity |= {"seed": seed, "recipe": used.model_dump(exclude_defaults=True)}
             told = draft.told[0] if mixture is None else _together(draft.told)
             hints = {**told, "task": name, "story": story, "members": draft.told}
             title = f"train {story} {THEN} {shown}{keeps}, seed {seed}"
@@ -130,7 +133,7 @@ class TrainingPlanner:
                 own = self._of_size(member, size, own)
             found = self._member(member, role, own.model_copy(update=_evaluation(recipe)), draft, f".{member}")
             heads.add((found["kind"], tuple(found.get("labels", ()))))
-            members.append({"name": member, **found, **_differing(own, recipe)})
+            members.append({"name": member, **found, **_differing(own, recipe, str(found["kind"]))})
             if own.head == "keep":
                 raise SpecError(f"head: keep is for single tasks: the mixture {name} begins with fresh heads.")
         if mixture.heads == "shared" and len(heads) > 1:
@@ -163,10 +166,12 @@ class TrainingPlanner:
         identity: dict[str, Json] = {"kind": str(task.kind), "train": sources[0] if len(sources) == 1 else sources}
         if task.labels:
             identity["labels"] = list(task.labels)
+        tuned_on: list[Json] = []
         if recipe.evaluate_every is not None:
             identity |= self._dev(task, recipe, languages[0], name)
+            tuned_on = [tag for tag in recipe.dev_languages if tag != language]
         told = {"task": name, "language": ", ".join(languages), "licence": task.licence, "kind": str(task.kind)}
-        draft.told.append({**told, "tuned_on": [tag for tag in recipe.dev_languages if tag != language]})
+        draft.told.append({**told, "tuned_on": tuned_on})
         return identity
 
     def _dev(self, task: Task, recipe: Recipe, trained: str, name: str) -> dict[str, Json]:
@@ -282,7 +287,7 @@ class TrainingPlanner:
                     "kind": str(Kind.TEXT),
                     "train": [each.fingerprint for each in rows],
                     "text_of": [str(task.kind) for task, _, _ in sources[language]],
-                    **_differing(own, recipe),
+                    **_differing(own, recipe, Kind.TEXT),
                 }
             )
         told: dict[str, tuple[str, list[str]]] = {}
@@ -323,9 +328,10 @@ def _evaluation(recipe: Recipe) -> dict[str, object]:
     return {name: getattr(recipe, name) for name in ("evaluate_every", "dev_examples", "dev_languages")}
 
 
-def _differing(own: Recipe, whole: Recipe) -> dict[str, Json]:
+def _differing(own: Recipe, whole: Recipe, kind: str) -> dict[str, Json]:
     """What the recipe of a member has in another way than that of the mixture, of the fields that it may."""
-    fields = {name: getattr(own, name) for name in OF_MEMBERS if getattr(own, name) != getattr(whole, name)}
+    names = OF_MEMBERS - without_effect([kind], mixed=True)
+    fields = {name: getattr(own, name) for name in names if getattr(own, name) != getattr(whole, name)}
     return {"recipe": dict(sorted(fields.items()))} if fields else {}
 
 
