@@ -7,19 +7,21 @@ results = isthmus.run(study)
 print(isthmus.summarise(results).headline)
 """
 
+import json
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
-
-import yaml
+from typing import Any
 
 from isthmus.collect import collect
 from isthmus.disk import plainly, write_atomic
 from isthmus.engines.choose import choose
 from isthmus.engines.gpus import visible
-from isthmus.errors import SpecError, StoreError, nearest
+from isthmus.errors import IsthmusError, SpecError, StoreError, nearest
+from isthmus.planning import kept
 from isthmus.planning.facts import facts_of
 from isthmus.planning.plan import Goal, Plan, plan
 from isthmus.results import Results
@@ -29,8 +31,10 @@ from isthmus.stage import Settings
 from isthmus.store import Store
 from isthmus.study.file import parse_study, read_study
 from isthmus.study.spec import Study
+from isthmus.study.yaml_lines import dump
 from isthmus.tasks.core import Task
 
+_ANSWERS = "answers.json"  # in the folder of a study
 _MEMORY_PER_WORKER = 2_000_000_000  # bytes: what a stage of a small encoder takes, with room
 
 
@@ -113,8 +117,40 @@ def make_plan(
     tasks: Iterable[Task] = (),
 ) -> Plan:
     """The stages that answer ``study``. Loads the rows of its tasks into ``store`` when they are not there yet."""
+    answers: dict[str, Any] = {}
     with plainly(store.root):
-        return plan(study, facts_of(study, store, notify, tasks, goal), goal)
+        facts = kept.remembering(facts_of(study, store, notify, tasks, goal), answers)
+        return replace(plan(study, facts, goal), answers=answers)
+
+
+def plan_to_look(study: Study, store: Store, tasks: Iterable[Task] = ()) -> Plan:
+    """The plan of ``study`` for looking at what is finished.
+
+    Where it cannot be made, since a file, a model or a package is no longer there, and the study was run in the store,
+    it is the plan as it was then; a line on standard error says so.
+
+    Raises:
+        IsthmusError: it cannot be made, and was not kept.
+    """
+    try:
+        return make_plan(study, store, tasks=tasks)
+    except IsthmusError as error:
+        planned = _kept_plan(study, store)
+        if planned is None:
+            raise
+        print(f"{str(error).rstrip('.')}: {study.name} is shown as it was when it was run.", file=sys.stderr)
+        return planned
+
+
+def _kept_plan(study: Study, store: Store) -> Plan | None:
+    """The plan of ``study`` as it was run in the store; None where just this study was not, or it cannot be read."""
+    try:
+        data = json.loads((store.study_folder(study.name) / _ANSWERS).read_bytes())
+        if study_yaml(parse_study(data["study"], _ANSWERS)) == study_yaml(study):
+            return plan(study, kept.remembered(data["answers"]))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, IsthmusError):
+        pass  # it was kept by another version, or altered
+    return None
 
 
 def walk(planned: Plan, store: Store, resources: Resources, watcher: Watcher) -> Walk:
@@ -158,7 +194,7 @@ def results_of(study: Study, store: Store) -> Results:
     Raises:
         StoreError: a file that the scores are read from was altered.
     """
-    planned = make_plan(study, store)
+    planned = plan_to_look(study, store)
     for chain in planned.chains:
         if chain.score and (damage := store.damage(chain.score)):
             raise StoreError(f"{damage[0]}: run the study again, which makes it anew.")
@@ -168,17 +204,20 @@ def results_of(study: Study, store: Store) -> Results:
 
 def study_yaml(study: Study) -> str:
     """The study as YAML, with the fields that were given: one at its default may stand against a preset."""
-    text: str = yaml.safe_dump(study.model_dump(mode="json", exclude_unset=True), sort_keys=False, allow_unicode=True)
-    return text
+    return dump(study.model_dump(mode="json", exclude_unset=True))
 
 
-def keep_study(study: Study, store: Store) -> Path:
+def keep_study(study: Study, store: Store, planned: Plan) -> Path:
     """Write the study into its folder of the store, for `status` and `report`; returns the folder.
 
-    Folders and files are named in it as they were given: `folder.txt` says from where.
+    Folders and files are named in it as they were given: `folder.txt` says from where. With it goes what the world said
+    when it was planned, so that it can be looked at without asking again.
     """
     folder = store.study_folder(study.name)
+    text = study_yaml(study)
+    answers = json.dumps({"study": text, "answers": kept.to_json(planned.answers)}, sort_keys=True)
     with plainly(store.root):
-        write_atomic(folder / "study.yaml", study_yaml(study).encode())
+        write_atomic(folder / "study.yaml", text.encode())
         write_atomic(folder / "folder.txt", str(Path.cwd()).encode(errors="surrogateescape"))
+        write_atomic(folder / _ANSWERS, answers.encode())
     return folder

@@ -46,7 +46,7 @@ def where_it_was_run(name: str, store: Store) -> Iterator[None]:
 
 
 def plan_of(name: str, store: Store) -> Plan:
-    """The plan of a study that the store keeps, or of the file or built-in study of that name."""
+    """The plan, for looking, of a study that the store keeps, or of the file or built-in study of that name."""
     study = kept_or_named(name, store)
     with where_it_was_run(name, store):
-        return api.make_plan(study, store)
+        return api.plan_to_look(study, store)

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from isthmus.report.findings import Summary
 
 
+_DOCTYPE = b"<!doctype html>"
+
+
 def output() -> Console:
     """Standard output: plain where it is not a terminal, or NO_COLOR is set."""
     return Console(highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
@@ -108,6 +111,15 @@ def existing(path: Path) -> Store:
     return Store.open(path)
 
 
+def _a_page(path: Path) -> bool:
+    """May a report take its place: is it a web page, empty, or no file at all?"""
+    if not path.is_file() or path.suffix.lower() in (".html", ".htm"):
+        return True
+    with writing_to(path), path.open("rb") as file:
+        begin = file.read(len(_DOCTYPE))
+    return begin.lower() in (b"", _DOCTYPE)
+
+
 def write_report(name: str | None, store_path: Path, page: Path | None, as_json: bool, examples: bool = True) -> None:
     """``isthmus report``; without ``examples`` the page quotes no sentence of any data set."""
     store = existing(store_path)
@@ -115,6 +127,8 @@ def write_report(name: str | None, store_path: Path, page: Path | None, as_json:
     study = kept_or_named(name, store)
     if page is not None and page.is_dir():
         raise SpecError(f"--output {page} is a folder: give the name of a file, such as {page / 'report.html'}.")
+    if page is not None and not _a_page(page):
+        raise SpecError(f"--output {page} is there and is no web page: choose another name, such as report.html.")
     with where_it_was_run(name, store):
         results = api.results_of(study, store)
     if not examples:
