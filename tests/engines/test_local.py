@@ -110,9 +110,12 @@ def test_a_zygote_may_be_killed_any_number_of_times(engine: LocalEngine, tmp_pat
 def test_a_process_that_waits_for_a_stage_may_be_killed(engine: LocalEngine, tmp_path: Path) -> None:
     wait_for(begin(engine, tmp_path, "long", "wait"), "waits")
     assert engine._process is not None
-    stages = psutil.Process(engine._process.pid).children()
-    (waiting,) = [each for each in stages if each.num_fds() and str(tmp_path) not in str(each.open_files())]
-    waiting.kill()
+    zygote, waiting = psutil.Process(engine._process.pid), list[psutil.Process]()
+    end = time.monotonic() + 60
+    while not waiting:
+        assert time.monotonic() < end
+        waiting = [each for each in zygote.children() if not any("long" in file.path for file in each.open_files())]
+    waiting[0].kill()
     begin(engine, tmp_path, "next", "7")
     assert collect(engine, 1) == [Ended("next", 7)]
 

@@ -57,8 +57,9 @@ class _Children:
 
     def __init__(self, answers: TextIO) -> None:
         self.keys: dict[int, str] = {}  # of the stages that run, by process
+        self._given: dict[int, dict[str, Any]] = {}  # orders of which nobody has said that they were taken up
         self.signals, self._wakeup = os.pipe()
-        self.words, self._saying = os.pipe()  # from the children: process and status of a stage that has ended
+        self.words, self._saying = os.pipe()  # from the children: process, and "begun" or the status of its stage
         for descriptor in (self._wakeup, self.words, self.signals):
             os.set_blocking(descriptor, False)
         self._answers = answers
@@ -73,18 +74,21 @@ class _Children:
             _signal_all(self.keys, signal.SIGTERM)
             return
         if "end" in order:
-            _signal_all([process for process, key in self.keys.items() if key == order["end"]], signal.SIGKILL)
+            ending = [process for process, key in self.keys.items() if key == order["end"]]
+            for process in ending:
+                self._given.pop(process, None)
+            _signal_all(ending, signal.SIGKILL)
             return
         line = json.dumps(order).encode() + b"\n"
         while True:  # a spare may have been killed
             process, orders = self._spare or self._fork()
             self._spare = None
-            self.keys[process] = order["key"]
+            self.keys[process], self._given[process] = order["key"], order
             try:
                 _write_all(orders, line)
                 return
             except BrokenPipeError:
-                del self.keys[process]
+                del self.keys[process], self._given[process]
             finally:
                 os.close(orders)
 
@@ -115,11 +119,17 @@ class _Children:
             while chunk := os.read(self.words, 4096):  # whole lines: each is written at once, and short
                 words += chunk
         for line in words.splitlines():
-            process, code = line.split()
-            self._end(int(process), int(code))
+            process, word = line.split()
+            if word == b"begun":
+                self._given.pop(int(process), None)
+            else:
+                self._end(int(process), int(word))
 
     def _end(self, process: int, code: int) -> None:
-        if (key := self.keys.pop(process, None)) is not None:
+        key, order = self.keys.pop(process, None), self._given.pop(process, None)
+        if order is not None and code == -signal.SIGKILL:  # it was killed while it waited
+            self.obey(order)
+        elif key is not None:
             _say(self._answers, {"key": key, "code": code})
 
     def _fork(self) -> _Spare:
@@ -150,6 +160,7 @@ def _wait_for_order(orders: int, saying: int) -> NoReturn:
         with os.fdopen(orders, "rb") as file:
             line = file.readline()
         if line:
+            os.write(saying, b"%d begun\n" % os.getpid())
             order = json.loads(line)
             redirect(Path(order["log"]))
             os.environ.update(order["variables"])
