@@ -16,7 +16,7 @@ import pytest
 from isthmus.disk import sha256
 from isthmus.store import Store
 
-KILLS = 25
+KILLS = 12  # benchmarks/kills.py has more
 #: Without the tracing of coverage, which doubles the time that a process takes to start.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
 
