@@ -2,9 +2,11 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import tomllib
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 
@@ -80,6 +82,14 @@ def test_the_tools_of_developers_include_all_that_tests_use(clone: Path) -> None
     assert set(ours.removeprefix("isthmus[").removesuffix("]").split(",")) == set(optional) - {"dev", "bench"}
     run("make", ".venv/stamps/dev", cwd=clone, PYTHON=str(clone / "python"))
     assert (clone / "pip.log").read_text(encoding="utf-8").strip().endswith("-e .[dev]")
+
+
+def test_every_requirement_is_pinned() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needs = [*project["dependencies"], *chain.from_iterable(project["optional-dependencies"].values())]
+    named = {re.split(r"[<>=\[]", need)[0].lower().replace("_", "-") for need in needs} - {"isthmus"}
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").lower().replace("_", "-").splitlines()
+    assert named <= {line.partition("==")[0] for line in lines}
 
 
 def test_an_interrupted_installation_is_not_believed(clone: Path) -> None:
