@@ -30,8 +30,8 @@ from isthmus.stats.student import critical, two_sided_p
 LEVEL = 0.95
 #: The level of the interval that is inside of a margin when two one-sided tests at 5% say so.
 _TWO_ONE_SIDED = 0.90
-#: The power of the share that a component with one degree of freedom has of the variance.
-_OF_ONE = 0.4
+#: The power of the share that a component has of the variance, where it has so few degrees of freedom.
+_POWERS = {1: 0.4, 2: 0.8}
 
 
 @dataclass(frozen=True)
@@ -321,11 +321,11 @@ def interval(draws: Draws, level: float = LEVEL, seeds: SeedVariance | None = No
 
 def exchange(draws: Draws, seeds: SeedVariance | None = None, languages: int = 1) -> Exchange:
     """What a permutation test needs to know of a gain; the arguments are those of `interval`."""
-    of_seeds = _of_seeds(draws, seeds, languages)
-    changes, variance = draws.changes.mean(axis=0), _once(of_seeds, draws)
-    if variance == 0:
+    of_seeds = [part for part in _of_seeds(draws, seeds, languages) if part.variance > 0]
+    changes = draws.changes.mean(axis=0)
+    if not of_seeds:
         return Exchange(changes, 0.0, inf)
-    return Exchange(changes, sqrt(variance), _degrees_of_freedom(of_seeds))
+    return Exchange(changes, sqrt(sum(part.variance for part in of_seeds)), _degrees_of_freedom(of_seeds))
 
 
 def _of_seeds(draws: Draws, seeds: SeedVariance | None, languages: int) -> list[Component]:
@@ -350,11 +350,11 @@ def _once(of_seeds: Sequence[Component], draws: Draws) -> float:
 def _degrees_of_freedom(components: Sequence[Component]) -> float:
     """Of a sum of variances, each with its own: about their harmonic mean, weighted by the shares of the sum.
 
-    Satterthwaite (1946) squares the shares, which is too sure of itself where two or three seeds happen to agree. With
-    two, so is their first power: intervals held 88% where these lie far apart, and 93% with the one that is used then.
+    Satterthwaite (1946) squares the shares, which is too sure of itself where two or three seeds happen to agree. So is
+    their first power: intervals of two seeds that lie far apart held 88%, and 93% with the power that is used then.
     What examples and seeds have in common counts in both shares: it is known no better for being counted once.
     """
     total = sum(part.variance for part in components)
     shares = [(part.variance / total, part.df) for part in components if part.variance > 0]
     least = min(df for _, df in shares)
-    return max(float(least), 1 / sum(float(share ** (_OF_ONE if df == 1 else 1.0)) / df for share, df in shares))
+    return max(float(least), 1 / sum(float(share ** _POWERS.get(df, 1.0)) / df for share, df in shares))
