@@ -116,6 +116,14 @@ def test_what_changes_a_result_changes_its_key(change: dict[str, object]) -> Non
     assert before.chains[0].score != after.chains[0].score
 
 
+def test_stages_of_several_recipes_can_be_told_apart_by_their_titles() -> None:
+    recipes = {"quick": {"epochs": 1}, "slow": {"epochs": 5}}
+    study = Study.model_validate({"targets": ["xnli"], "intermediates": ["none", "mnli"], "recipes": recipes})
+    titles = [stage.title for stage in plan(study, FACTS).stages.values()]
+    assert len(set(titles)) == len(titles)
+    assert [sum(title.endswith(f"({name})") for title in titles) for name in recipes] == [len(titles) // 2] * 2
+
+
 def test_a_task_override_wins_over_a_role_override_and_that_over_the_recipe() -> None:
     study = Study.model_validate(
         {

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from isthmus import api
 from isthmus.cli import main
@@ -175,6 +177,23 @@ def test_a_wrong_request_is_one_sentence(isthmus: Program, folder: Path, argumen
     said = refused(isthmus("results", *arguments))
     assert sentence in said and "...." not in said
     assert not (folder / "new.csv").exists()
+
+
+def test_nothing_that_another_study_of_the_store_is_made_of_is_written_over(
+    isthmus: Program, folder: Path, tmp_path: Path
+) -> None:
+    precious = tmp_path / "precious.csv"
+    precious.write_text("text,label\na,b\n")
+    other = {"name": "other", "targets": ["mine"], "files": {"mine": {"train": str(precious)}}}
+    kept = folder / "store" / "studies" / "other"
+    kept.mkdir()
+    try:
+        (kept / "study.yaml").write_text(yaml.safe_dump(other))
+        said = refused(isthmus("results", "small", "--format", "csv", "--output", precious))
+    finally:
+        shutil.rmtree(kept)
+    assert f"--output {precious} is a file that the study other is made of: choose another place." in said
+    assert precious.read_text() == "text,label\na,b\n"
 
 
 def test_nothing_that_the_study_is_made_of_is_written_over(isthmus: Program, folder: Path, tmp_path: Path) -> None:

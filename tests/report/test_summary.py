@@ -181,6 +181,7 @@ def test_a_collapse_stands_beside_the_cells_that_rest_on_it() -> None:
     summary = summarise(replace(whole, stages=tuple(stages), paths=paths))
     baseline = Collapse("th", 2, "baseline", "'O'")
     assert cell(summary, "slots").collapsed == (Collapse("de", 1, "with", "''"), baseline)
+    assert cell(summary, "slots").collapsed_runs == 2
     assert cell(summary, "pairs").collapsed == (Collapse("", 2, "with", "NaN loss"), baseline)
 
 

@@ -40,7 +40,9 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Changes = Annotated[list[str] | None, typer.Option("--set", help="Change a field, such as recipe.epochs=2.")]
 StudyArgument = Annotated[
     str,
-    typer.Argument(metavar="STUDY", help="A YAML file, or a built-in study: quickstart.", autocompletion=study_names),
+    typer.Argument(
+        metavar="STUDY", help="A YAML file, or a built-in study: quickstart or paper.", autocompletion=study_names
+    ),
 ]
 Tasks = Annotated[
     list[str] | None,

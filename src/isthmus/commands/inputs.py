@@ -13,10 +13,15 @@ def refuse_inputs(path: Path, study: Study, study_file: Path, shown: Path) -> No
 
     For where relative names mean what they mean to the study.
     """
-    if not path.is_file():
-        return
-    if path.suffix in (".yaml", ".yml") or any(_same(path, each) for each in (study_file, *_named(study))):
+    if is_input(path, study, study_file):
         raise SpecError(f"--output {shown} is a file that a study is made of: choose another place.")
+
+
+def is_input(path: Path, study: Study, study_file: Path) -> bool:
+    """Is ``path`` a study file or a file that ``study`` names?"""
+    if not path.is_file():
+        return False
+    return path.suffix in (".yaml", ".yml") or any(_same(path, each) for each in (study_file, *_named(study)))
 
 
 def _named(study: Study) -> Iterator[Path]:

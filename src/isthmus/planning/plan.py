@@ -115,7 +115,8 @@ class _Planner:
         return Plan(self.study, self.stages, tuple(dict.fromkeys(chains)), self.tasks, self.reads)
 
     def _chains(self, recipe: str, targets: Sequence[Task]) -> list[PlannedChain]:
-        """The chains of one recipe."""
+        """The chains of one recipe. What they have in common with those of recipes before goes by the name of these."""
+        self.recipe = recipe
         chains = []
         self._known: dict[tuple[object, ...], str] = {}
         self._measurements: dict[tuple[object, ...], tuple[Mapping[str, Json], tuple[SplitFacts, ...]]] = {}
@@ -289,7 +290,8 @@ class _Planner:
     def _add(self, stage: Stage, *reads: SplitFacts) -> str:
         key = stage.key
         if key not in self.stages:
-            self.stages[key] = stage
+            named = self.recipe and stage.function in ("train", "predict", "score")
+            self.stages[key] = replace(stage, title=f"{stage.title} ({self.recipe})") if named else stage
             self.reads[key] = reads
         return key
 

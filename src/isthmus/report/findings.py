@@ -130,6 +130,11 @@ class Comparison:
     collapsed: tuple[Collapse, ...] = ()
 
     @property
+    def collapsed_runs(self) -> int:
+        """How many runs that is: one may be listed for several languages."""
+        return len({(one.side, one.seed) for one in self.collapsed})
+
+    @property
     def negative(self) -> bool:
         """Is negative transfer shown: a zero-shot mean below zero?"""
         return self.zero_shot is not None and self.zero_shot.effect.direction == "down"

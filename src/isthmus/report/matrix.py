@@ -120,7 +120,7 @@ def _gain(cell: Comparison | None, most: int, largest: float, anchors: Anchors) 
         return None
     flags = ["loss shown"] if cell.negative else []
     if cell.collapsed:
-        flags.append("collapsed" if len(cell.collapsed) == 1 else f"{len(cell.collapsed)} collapsed")
+        flags.append("collapsed" if cell.collapsed_runs == 1 else f"{cell.collapsed_runs} collapsed")
     covered = _covered(cell)
     note = f"{covered} of {most} languages" if covered < most else ""
     return _cell(

@@ -106,6 +106,7 @@ def _matrix(summary: Summary) -> Table:
         target = f"{cell.target} ({cell.model})" if len(models) > 1 else cell.target
         trained = _figure(cell.training.effect, brief=False) if cell.training else _text("–  ")
         others = _group(cell.zero_shot, brief=False) if cell.zero_shot else _text("–  ")
+        target += " (collapsed)" if cell.collapsed else ""
         over = str(len(cell.zero_shot.languages)) if cell.zero_shot else "0"
         table.add_row(_text(intermediate(cell.intermediate)), _text(target), trained, others, over)
     for average in summary.averages:
@@ -123,7 +124,7 @@ def _by_language(summary: Summary, cells: list[Comparison]) -> Table:
     table = Table(title=title, title_style="bold", title_justify="left", box=None, padding=(0, 2, 0, 0))
     table.add_column("language", overflow="fold")
     for cell in cells:
-        table.add_column(_text(intermediate(cell.intermediate)), justify="right", overflow="fold", max_width=16)
+        table.add_column(_text(intermediate(cell.intermediate)), justify="right", overflow="fold")
     means = [_group(cell.zero_shot, brief=True) if cell.zero_shot else _text() for cell in cells]
     table.add_row(_text("all zero-shot", style="bold"), *means)
     found = [{row.tag: row for row in cell.languages} for cell in cells]
