@@ -18,7 +18,7 @@ quickstart: $(VENV)/stamps/quickstart ## install, train and measure the embedded
 
 test: $(VENV)/stamps/dev ## install what tests need, run them all
 	@sh scripts/install-chromium
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal --durations=10 $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --durations=10 $(PYTEST_ARGS)
 
 coverage: ## the tests again, with the coverage of src: half as long again
 	$(MAKE) test PYTEST_ARGS="--cov --cov-report=term $(PYTEST_ARGS)"

@@ -82,12 +82,12 @@ def attempt(store: Store, stage_file: Path, kill_at: int | None, log: Path) -> i
 
 
 def chosen(operations: list[str]) -> list[tuple[int, str]]:
-    """The first four operations, the last fourteen, and of each sort two more between, numbered from 1."""
+    """The first four operations, the last eleven, and of each sort one more between, numbered from 1."""
     numbered = list(enumerate(operations, 1))
-    middle = numbered[4:-14]
+    middle = numbered[4:-11]
     of_each = {name: [item for item in middle if item[1] == name] for name in operations}
-    between = [items[place] for items in of_each.values() if items for place in {len(items) // 3, len(items) // 2}]
-    return numbered[:4] + sorted(between) + numbered[4:][-14:]
+    between = [items[len(items) // 2] for items in of_each.values() if items]
+    return numbered[:4] + sorted(between) + numbered[4:][-11:]
 
 
 def content(store: Store, key: str) -> dict[str, str]:
