@@ -192,7 +192,7 @@ def test_nothing_that_another_study_of_the_store_is_made_of_is_written_over(
         said = refused(isthmus("results", "small", "--format", "csv", "--output", precious))
     finally:
         shutil.rmtree(kept)
-    assert f"--output {precious} is a file that the study other is made of: choose another place." in said
+    assert f"--output {precious} is a file that a study is made of: choose another place." in said
     assert precious.read_text() == "text,label\na,b\n"
 
 

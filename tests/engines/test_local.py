@@ -17,12 +17,17 @@ from isthmus.errors import StageFailed
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def light(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = tmp_path / "python"
-    program.write_text(f"#!/bin/sh\ncd {ROOT} && exec {sys.executable} -m tests.engines.light_zygote\n")
+def instead_of_python(folder: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    """Have the engine start this command as its zygote."""
+    program = folder / "python"
+    program.write_text(f"#!/bin/sh\n{command}\n")
     program.chmod(0o755)
     monkeypatch.setattr("sys.executable", str(program))
+
+
+@pytest.fixture
+def light(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    instead_of_python(tmp_path, monkeypatch, f"cd {ROOT} && exec {sys.executable} -m tests.engines.light_zygote")
 
 
 @pytest.fixture
@@ -130,10 +135,7 @@ def test_a_stop_reaches_what_was_told_to_begin_before_it(engine: LocalEngine, tm
 
 
 def test_a_stop_does_not_wait_for_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = tmp_path / "python"
-    program.write_text("#!/bin/sh\nexec sleep 600\n")
-    program.chmod(0o755)
-    monkeypatch.setattr("sys.executable", str(program))
+    instead_of_python(tmp_path, monkeypatch, "exec sleep 600")
     engine = LocalEngine(1, 1)
     begin(engine, tmp_path, "a", "0")
     engine.stop(patience=60)
@@ -142,10 +144,7 @@ def test_a_stop_does_not_wait_for_imports(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_zygote_that_cannot_begin_is_an_error_and_no_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = tmp_path / "python"
-    program.write_text("#!/bin/sh\nexit 3\n")
-    program.chmod(0o755)
-    monkeypatch.setattr("sys.executable", str(program))
+    instead_of_python(tmp_path, monkeypatch, "exit 3")
     engine = LocalEngine(1, 1)
     begin(engine, tmp_path, "a", "0")
     with pytest.raises(StageFailed, match="status 3"):

@@ -4,23 +4,28 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from isthmus.errors import SpecError
+from isthmus.commands.studies_kept import kept_or_named, kept_studies, where_it_was_run
+from isthmus.errors import SpecError, StoreError
+from isthmus.store import Store
 from isthmus.study.spec import Study
 
 
-def refuse_inputs(path: Path, study: Study, study_file: Path, shown: Path) -> None:
-    """Raises SpecError where ``path``, said as ``shown``, is a study file or a file that ``study`` names.
+def refuse_inputs(path: Path, study: Study, study_file: Path, store: Store, shown: Path) -> None:
+    """Raises SpecError where ``path``, said as ``shown``, is a file of ``study`` or of one that the store keeps.
 
     For where relative names mean what they mean to the study.
     """
-    if is_input(path, study, study_file):
+    if not path.is_file():
+        return
+    found = _is_input(path, study, study_file)
+    for name, file in kept_studies(store).items():
+        with suppress(StoreError, SpecError), where_it_was_run(name, store):  # one that cannot be read names no file
+            found = found or _is_input(path, kept_or_named(name, store), file)
+    if found:
         raise SpecError(f"--output {shown} is a file that a study is made of: choose another place.")
 
 
-def is_input(path: Path, study: Study, study_file: Path) -> bool:
-    """Is ``path`` a study file or a file that ``study`` names?"""
-    if not path.is_file():
-        return False
+def _is_input(path: Path, study: Study, study_file: Path) -> bool:
     return path.suffix in (".yaml", ".yml") or any(_same(path, each) for each in (study_file, *_named(study)))
 
 

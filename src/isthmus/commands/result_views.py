@@ -4,7 +4,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,11 +18,11 @@ from rich.table import Table
 from rich.text import Text
 
 from isthmus import api
-from isthmus.commands.inputs import is_input, refuse_inputs
-from isthmus.commands.studies_kept import kept_or_named, kept_studies, last_run, where_it_was_run
+from isthmus.commands.inputs import refuse_inputs
+from isthmus.commands.studies_kept import kept_or_named, last_run, where_it_was_run
 from isthmus.commands.views import existing, output, writing_to
 from isthmus.disk import plainly
-from isthmus.errors import SpecError, StoreError, nearest
+from isthmus.errors import SpecError, nearest
 from isthmus.outside import visible, written
 from isthmus.planning.plan import Plan
 from isthmus.store import Store
@@ -108,16 +108,6 @@ def predictions_reader(
         return predictions.reader_of(planned, opened)
 
 
-def _refuse_inputs_of_others(here: Path, output: Path, store: Store) -> None:
-    """Raises SpecError where ``output`` is a file of a study that the store keeps."""
-    for name, study_file in kept_studies(store).items():
-        found = False
-        with suppress(StoreError, SpecError), where_it_was_run(name, store):  # one that cannot be read names no file
-            found = is_input(here / output.expanduser(), kept_or_named(name, store), study_file)
-        if found:
-            raise SpecError(f"--output {output} is a file that the study {name} is made of: choose another place.")
-
-
 @contextmanager
 def _planned(study: Study | str | Path, store: Store, tasks: Sequence[Task] = ()) -> Iterator[Plan]:
     """The plan of a study. While inside, names of files mean what they meant when it was run."""
@@ -141,8 +131,7 @@ def show_results(name: str | None, store_path: Path, wanted: Wanted) -> None:
         planned = stack.enter_context(_planned(name, store))
         if wanted.output is not None:
             with writing_to(wanted.output):
-                refuse_inputs(here / wanted.output.expanduser(), planned.study, here / name, wanted.output)
-            _refuse_inputs_of_others(here, wanted.output, store)
+                refuse_inputs(here / wanted.output.expanduser(), planned.study, here / name, store, wanted.output)
         stack.enter_context(plainly(store.root))
         reader = _rows(planned, store, wanted, stack)
         if wanted.output is not None:

@@ -160,11 +160,11 @@ def _wait_for_order(orders: int, saying: int) -> NoReturn:
         with os.fdopen(orders, "rb") as file:
             line = file.readline()
         if line:
+            code = 1
             os.write(saying, b"%d begun\n" % os.getpid())
             order = json.loads(line)
             redirect(Path(order["log"]))
             os.environ.update(order["variables"])
-            code = 1
             code = execute.run_stage_file(Path(order["file"]))
             sys.stdout.flush()
             sys.stderr.flush()

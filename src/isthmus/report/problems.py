@@ -52,7 +52,7 @@ def _by_text(warnings: Sequence[str]) -> Iterator[str]:
         if match := _OF_A_LANGUAGE.fullmatch(warning):
             languages.setdefault(match["text"], []).append(match["language"])
         else:
-            languages[warning] = []
+            languages.setdefault(warning, [])
     for text, of in languages.items():
         yield f"{listing(of, most=_MOST_LANGUAGES)}: {text}" if of else text
 

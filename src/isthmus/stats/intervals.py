@@ -340,8 +340,8 @@ def _once(of_seeds: Sequence[Component], draws: Draws) -> float:
     how all of them vary together.
     """
     seeds, groups = len(draws.seeds), len(draws.numbers)
-    if seeds == 1 or groups == 1:
-        return sum(part.variance for part in of_seeds)
+    if seeds == 1:
+        return 0.0
     each = draws.changes.var(axis=0, ddof=1).sum() - draws.observed.var(ddof=1) / groups
     counted = float(each) * groups / (groups - 1) / seeds
     return max(0.0, sum(part.variance for part in of_seeds) - max(0.0, counted))
